@@ -1,0 +1,269 @@
+"""Between Python values and component values: one pair of functions for each WIT type, made at link time.
+
+``lift(i)`` reads the value at word index *i* and returns its Python value; ``lower(i, value)`` writes it. Neither looks
+at a type again. A lower that fails leaves nothing allocated and the slot as a plain ``false``; it raises `Misfit`, which
+collects the place on its way out. The Python side of each type is listed in `qwasr.values`.
+
+Bytes cross at one place, `byte_list`: 32 bytes of memory for each byte of a ``list<u8>`` is how the C API carries
+them, so both directions are one strided copy.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import TYPE_CHECKING, Any, Final
+
+from qwasr.engine._capi import (
+    VALUE_BYTES,
+    VALUE_WORDS,
+    address_of,
+    doubles,
+    floats,
+    lib,
+    read_bytes,
+    s8s,
+    s16s,
+    s32s,
+    signed_words,
+    u8s,
+    u16s,
+    u32s,
+    view,
+    words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Lift = Callable[[int], Any]
+    Lower = Callable[[int, Any], None]
+
+# The kinds of a component value (`wasmtime_component_valkind_t`).
+BOOL, S8, U8, S16, U16, S32, U32, S64, U64, F32, F64, CHAR, STRING, LIST = range(14)
+RECORD, TUPLE, VARIANT, ENUM, OPTION, RESULT, FLAGS, RESOURCE = range(14, 22)
+
+MAX_ELEMENTS: Final = 2 * 1024 * 1024  # of one list on its way to the guest; the other way the library stops at 2 796 202
+MAX_STRING_BYTES: Final = 64 * 1024 * 1024  # of one string on its way to the guest
+
+_FLOAT32_MAX: Final = 3.4028234663852886e38
+_MAX_SHOWN_NUMBER: Final = 1 << 80
+
+
+class Misfit(Exception):  # noqa: N818 - it is a finding, the error is the `HostValueError` made from it
+    """A Python value does not fit a WIT type.
+
+    Attributes:
+        place: where in the value, outermost first, for example ``[".keys", "[3]"]``.
+    """
+
+    def __init__(self, value: object, type_name: str, why: str = "") -> None:
+        super().__init__(value, type_name)
+        self.place: list[str] = []
+        self.type_name = type_name
+        shown = f" {value}" if isinstance(value, int) and abs(value) < _MAX_SHOWN_NUMBER else ""
+        self.what = f"{type(value).__name__}{shown}" + (f" ({why})" if why else "")
+
+    def inside(self, place: str) -> None:
+        """Add the outer place on the way out."""
+        self.place.insert(0, place)
+
+    def __str__(self) -> str:
+        where = "".join(self.place)
+        return f"{where + ': ' if where else ''}{self.what} does not fit {self.type_name}"
+
+
+class Codec:
+    """How one WIT type is lifted and lowered.
+
+    Attributes:
+        name: the type as WIT writes it, for messages.
+        lift: reads the value at a word index.
+        lower: writes a value at a word index, or raises `Misfit`.
+    """
+
+    __slots__ = ("lift", "lower", "name")
+
+    def __init__(self, name: str, lift: Lift, lower: Lower) -> None:
+        self.name = name
+        self.lift = lift
+        self.lower = lower
+
+
+def _integer(name: str, kind: int, memory: Any, per_word: int) -> Codec:
+    """Integers of any width: `memory` is the typed view, `per_word` how many of its items a word holds."""
+
+    def lift(i: int) -> Any:
+        return memory[(i + 1) * per_word]
+
+    def lower(i: int, value: Any) -> None:
+        try:
+            memory[(i + 1) * per_word] = value
+        except (OverflowError, TypeError):
+            raise Misfit(value, name) from None
+        words[i] = kind
+
+    return Codec(name, lift, lower)
+
+
+def _lift_bool(i: int) -> bool:
+    return u8s[(i + 1) << 3] != 0
+
+
+def _lower_bool(i: int, value: Any) -> None:
+    if value is not True and value is not False:
+        raise Misfit(value, "bool")
+    words[i + 1] = value
+    words[i] = BOOL
+
+
+def _lift_f32(i: int) -> Any:
+    return floats[(i + 1) << 1]
+
+
+def _lower_f32(i: int, value: Any) -> None:
+    if not isinstance(value, (float, int)) or (abs(value) > _FLOAT32_MAX and not math.isinf(value)):
+        raise Misfit(value, "f32")
+    floats[(i + 1) << 1] = value
+    words[i] = F32
+
+
+def _lift_f64(i: int) -> Any:
+    return doubles[i + 1]
+
+
+def _lower_f64(i: int, value: Any) -> None:
+    if not isinstance(value, (float, int)):
+        raise Misfit(value, "f64")
+    try:
+        doubles[i + 1] = value
+    except OverflowError:
+        raise Misfit(value, "f64") from None
+    words[i] = F64
+
+
+def _lift_char(i: int) -> str:
+    return chr(u32s[(i + 1) << 1])
+
+
+def _lower_char(i: int, value: Any) -> None:
+    if not isinstance(value, str) or len(value) != 1 or "\ud800" <= value <= "\udfff":
+        raise Misfit(value, "char")  # a surrogate would abort the process inside the library
+    words[i + 1] = ord(value)
+    words[i] = CHAR
+
+
+def lift_name(i: int) -> bytes:
+    """Return the bytes of a name (size, address) at word index *i*."""
+    return read_bytes(words[i + 1], words[i])
+
+
+def lower_name(i: int, name: bytes) -> None:
+    """Write an owned copy of a name (size, address) at word index *i*."""
+    lib.wasm_byte_vec_new(address_of(i), len(name), name)
+
+
+def _lift_string(i: int) -> str:
+    return read_bytes(words[i + 2], words[i + 1]).decode()
+
+
+def _lower_string(i: int, value: Any) -> None:
+    try:
+        data = str.encode(value)
+    except (TypeError, UnicodeEncodeError):
+        raise Misfit(value, "string") from None  # invalid UTF-8 would abort the process inside the library
+    if len(data) > MAX_STRING_BYTES:
+        raise Misfit(value, "string", f"{len(data)} bytes, more than {MAX_STRING_BYTES}")
+    lib.wasm_byte_vec_new(address_of(i + 1), len(data), data)
+    words[i] = STRING
+
+
+def _lift_bytes(i: int) -> bytes:
+    size = words[i + 1]
+    if size == 0:
+        return b""
+    return view(words[i + 2], VALUE_BYTES * size)[8::VALUE_BYTES].tobytes()
+
+
+def _lower_bytes(i: int, value: Any) -> None:
+    try:
+        data = memoryview(value).cast("B")
+    except TypeError:
+        raise Misfit(value, "list<u8>") from None
+    size = check_size(len(data), value, "list<u8>")
+    lib.wasmtime_component_vallist_new_uninit(address_of(i + 1), size)
+    if size:
+        target = view(words[i + 2], VALUE_BYTES * size)
+        target[::VALUE_BYTES] = bytes((U8,)) * size
+        target[8::VALUE_BYTES] = data
+    words[i] = LIST
+
+
+def check_size(size: int, value: object, type_name: str) -> int:
+    """Return the size of a list on its way to the guest, or raise `Misfit` when it is over `MAX_ELEMENTS`."""
+    if size > MAX_ELEMENTS:
+        raise Misfit(value, type_name, f"{size} elements, more than {MAX_ELEMENTS}")
+    return size
+
+
+def number_list(element: Codec, kind: int, code: str) -> Codec:
+    """A list of numbers, one strided copy; `code` is the element's code in the standard `array` module."""
+    name = f"list<{element.name}>"
+    step = VALUE_BYTES // array(code).itemsize
+    first = step // VALUE_WORDS
+
+    def lift(i: int) -> list[Any]:
+        size = words[i + 1]
+        if size == 0:
+            return []
+        return view(words[i + 2], VALUE_BYTES * size).cast(code)[first::step].tolist()  # type: ignore[call-overload,no-any-return]  # the code is not a literal
+
+    def lower(i: int, value: Any) -> None:
+        if isinstance(value, (str, bytes)):
+            raise Misfit(value, name)
+        try:
+            data = memoryview(array(code, value))
+        except (OverflowError, TypeError, ValueError):
+            raise Misfit(value, name) from None
+        size = check_size(len(data), value, name)
+        lib.wasmtime_component_vallist_new_uninit(address_of(i + 1), size)
+        if size:
+            target = view(words[i + 2], VALUE_BYTES * size)
+            target[::VALUE_BYTES] = bytes((kind,)) * size
+            target.cast(code)[first::step] = data  # type: ignore[call-overload]  # the code is not a literal
+        words[i] = LIST
+
+    return Codec(name, lift, lower)
+
+
+SCALARS: Final = {
+    "Bool": Codec("bool", _lift_bool, _lower_bool),
+    "S8": _integer("s8", S8, s8s, 8),
+    "U8": _integer("u8", U8, u8s, 8),
+    "S16": _integer("s16", S16, s16s, 4),
+    "U16": _integer("u16", U16, u16s, 4),
+    "S32": _integer("s32", S32, s32s, 2),
+    "U32": _integer("u32", U32, u32s, 2),
+    "S64": _integer("s64", S64, signed_words, 1),
+    "U64": _integer("u64", U64, words, 1),
+    "F32": Codec("f32", _lift_f32, _lower_f32),
+    "F64": Codec("f64", _lift_f64, _lower_f64),
+    "Char": Codec("char", _lift_char, _lower_char),
+    "String": Codec("string", _lift_string, _lower_string),
+}
+
+byte_list: Final = Codec("list<u8>", _lift_bytes, _lower_bytes)
+
+NUMBER_LISTS: Final = {
+    name: number_list(SCALARS[name], kind, code)
+    for name, kind, code in (
+        ("S8", S8, "b"),
+        ("S16", S16, "h"),
+        ("U16", U16, "H"),
+        ("S32", S32, "i"),
+        ("U32", U32, "I"),
+        ("S64", S64, "q"),
+        ("U64", U64, "Q"),
+        ("F64", F64, "d"),
+    )
+}

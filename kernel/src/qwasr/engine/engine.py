@@ -1,0 +1,229 @@
+"""The engine: compiles, caches and links components, and shares one thread fairly among their guests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import wasmtime
+from wasmtime import WasmtimeError
+from wasmtime import component as wheel
+
+from qwasr.engine._capi import lib, pointer
+from qwasr.engine.cache import ArtefactCache
+from qwasr.engine.component import MAX_COMPONENT_BYTES, Component, classify, compile_error, parse_text
+from qwasr.engine.linker import LinkedComponent, link
+from qwasr.engine.pool import STACK_BYTES, TABLE_ELEMENTS, Layout, choose_layout, make_pool, unpooled
+from qwasr.engine.turnstile import Turnstile
+from qwasr.errors import ComponentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qwasr.hosting import HostInterface
+
+__all__ = ["Engine", "EngineOptions"]
+
+_log = logging.getLogger("qwasr.engine")
+_SWITCH_INTERVAL_S: Final = 0.0005  # with Python's 5 ms a busy thread turns a call of 0.04 ms into one of 15 ms
+_MAX_GUEST_STACK_BYTES: Final = 512 * 1024
+_ARTEFACT_FORMAT: Final = "1"  # names every transformation that a component goes through before it is compiled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Limits and places of an engine.
+
+    Attributes:
+        concurrency: how many guests may be alive at once; further ones wait.
+        memory_bytes: linear memory of one guest, in bytes.
+        table_elements: elements of one table of a guest.
+        cache_dir: where compiled components are kept; None keeps none.
+        epoch_ms: how long a busy guest runs before it yields, in milliseconds.
+        pool: whether to try the pooling allocator.
+    """
+
+    concurrency: int = 256
+    memory_bytes: int = 256 * 1024 * 1024
+    table_elements: int = TABLE_ELEMENTS
+    cache_dir: Path | None = None
+    epoch_ms: int = 10
+    pool: bool = True
+
+
+class Engine:
+    """Compiles components and runs their guests; one for a process is enough.
+
+    Its ticker thread advances the epoch, which makes busy guests yield. It shortens the interpreter's switch interval to
+    0.5 ms for the whole process: guests call back into Python, and must not wait for a busy thread.
+
+    Args:
+        options: limits and places.
+    """
+
+    def __init__(self, options: EngineOptions | None = None) -> None:
+        self.options = options or EngineOptions()
+        self.slots = asyncio.Semaphore(self.options.concurrency)
+        self.turnstile = Turnstile()
+        self._cache = ArtefactCache(self.options.cache_dir) if self.options.cache_dir is not None else None
+        o = self.options
+        self.layout = choose_layout(o.concurrency, o.memory_bytes) if o.pool else unpooled(o.memory_bytes)
+        self._natives: dict[Layout, wasmtime.Engine] = {}
+        self._lock = threading.Lock()  # `load` runs in threads
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
+        self._stopped = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="qwasr-epoch", daemon=True)
+        self._ticker.start()
+
+    def close(self) -> None:
+        """Stop the ticker; call it when no guest runs any more."""
+        self._stopped.set()
+        self._ticker.join()
+
+    def _tick(self) -> None:
+        while not self._stopped.wait(self.options.epoch_ms / 1000):
+            for native in list(self._natives.values()):
+                lib.wasmtime_engine_increment_epoch(pointer(native))
+
+    def _native(self, layout: Layout) -> wasmtime.Engine:
+        with self._lock:
+            native = self._natives.get(layout)
+            if native is None:
+                native = self._natives[layout] = wasmtime.Engine(self._config(layout))
+            return native
+
+    def _config(self, layout: Layout) -> wasmtime.Config:
+        config = wasmtime.Config()
+        config.epoch_interruption = True
+        config.max_wasm_stack = _MAX_GUEST_STACK_BYTES
+        config.memory_reservation = layout.reservation_bytes
+        config.memory_guard_size = layout.guard_bytes
+        config.memory_may_move = not layout.pooled
+        raw = pointer(config)
+        lib.wasmtime_config_async_stack_size_set(raw, STACK_BYTES)
+        if layout.pooled:
+            make_pool(raw, layout)
+        return config
+
+    # ------------------------------------------------------------------ loading
+
+    def load(self, source: str | Path | bytes, *, name: str | None = None, allow_precompiled: bool = False) -> Component:
+        """Compile a component, or take it from the cache. Blocks: seconds for a large one, so call it in a thread.
+
+        Args:
+            source: a path to a component (``.wasm``), component text (``.wat``) or a precompiled file; or its bytes.
+            name: what messages call it; the file's stem without.
+            allow_precompiled: accept a precompiled file. It is native code and is not checked: trust its author.
+
+        Raises:
+            ComponentError: it cannot be read or is not a component that this engine can run; the message says what it is.
+        """
+        started = time.perf_counter()
+        path = None if isinstance(source, bytes) else Path(source)
+        name = name or (path.stem if path is not None else "component")
+        data = source if isinstance(source, bytes) else _read(Path(source))
+        kind = classify(data, str(path) if path is not None else name)
+        if kind == "precompiled":
+            component = self._load_precompiled(data, name, allowed=allow_precompiled)
+        else:
+            binary = parse_text(data, name) if kind == "text" else data
+            component = self._load_component(binary, name)
+        component.compile_s = time.perf_counter() - started
+        return component
+
+    def _load_precompiled(self, data: bytes, name: str, *, allowed: bool) -> Component:
+        if not allowed:
+            msg = (
+                f"{name} is a precompiled component, that is native code; "
+                "load it with --allow-precompiled if you trust who made it"
+            )
+            raise ComponentError(msg)
+        native_engine = self._native(self.layout)
+        try:
+            native = wheel.Component.deserialize(native_engine, data)
+        except WasmtimeError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            msg = (
+                f"{name} was precompiled for another version, machine or configuration, or is damaged "
+                f"({reason}); compile it again with `qwasr compile`, here with wasmtime {wasmtime.__version__}"
+            )
+            raise ComponentError(msg) from None
+        return Component(native, native_engine, name, size_bytes=len(data), from_cache=False)
+
+    def _load_component(self, binary: bytes, name: str) -> Component:
+        try:
+            return self._compile(binary, name, self.layout)
+        except WasmtimeError as error:
+            if not self.layout.pooled or "pool" not in str(error):
+                raise compile_error(error, binary, name) from None
+            _log.warning("%s does not fit the pool (%s); it runs without one", name, str(error).splitlines()[-1].strip())
+        try:
+            return self._compile(binary, name, unpooled(self.options.memory_bytes))
+        except WasmtimeError as error:
+            raise compile_error(error, binary, name) from None
+
+    def _compile(self, binary: bytes, name: str, layout: Layout) -> Component:
+        native_engine = self._native(layout)
+        if self._cache is None:
+            native = wheel.Component(native_engine, binary)
+            return Component(native, native_engine, name, size_bytes=len(binary), from_cache=False)
+        path = self._cache.path(binary, self._settings(layout))
+        if self._cache.find(path):
+            try:
+                native = wheel.Component.deserialize_file(native_engine, str(path))
+            except WasmtimeError as error:
+                _log.warning("compiling %s again: its cached artefact does not load (%s)", name, error)
+            else:
+                return Component(native, native_engine, name, size_bytes=len(binary), from_cache=True)
+        native = wheel.Component(native_engine, binary)
+        self._cache.put(path, native.serialize())
+        return Component(native, native_engine, name, size_bytes=len(binary), from_cache=False)
+
+    def _settings(self, layout: Layout) -> str:
+        return (
+            f"format={_ARTEFACT_FORMAT} wasmtime={wasmtime.__version__} machine={platform.machine()} "
+            f"system={sys.platform} {layout.key} stack={_MAX_GUEST_STACK_BYTES} epochs"
+        )
+
+    # ------------------------------------------------------------------ linking
+
+    def link(
+        self,
+        component: Component,
+        hosts: Sequence[HostInterface],
+        *,
+        trap_unknown_imports: bool = False,
+        providers: Callable[[str], str | None] = lambda _name: None,
+    ) -> LinkedComponent:
+        """Provide a component's imports.
+
+        Args:
+            component: what `load` returned.
+            hosts: objects whose classes say which WIT interface they serve.
+            trap_unknown_imports: link imports that nobody provides as functions that trap.
+            providers: for a missing import, who would provide it, as a sentence for the error; None if nobody is known.
+
+        Raises:
+            LinkError: imports are missing (all are listed), or a class lacks a function or takes other parameters.
+        """
+        return link(self, component, hosts, trap_unknown_imports=trap_unknown_imports, providers=providers)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_COMPONENT_BYTES:
+            raise ComponentError(f"{path} is larger than the {MAX_COMPONENT_BYTES} bytes that a component may have")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ComponentError(f"{path} does not exist") from None
+    except IsADirectoryError:
+        raise ComponentError(f"{path} is a folder; a component file is expected") from None
+    except OSError as error:
+        raise ComponentError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,115 @@
+"""From a component's reflected types to codecs; runs at link time only.
+
+Equal types share one codec, so a record is one Python class wherever it appears. The reflection itself is the wheel's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wasmtime import component as wheel
+from wasmtime.component import _types as wheel_types  # the public package does not export every type class
+
+from qwasr.engine.codec import NUMBER_LISTS, SCALARS, Codec, byte_list
+from qwasr.engine.composite import (
+    ResultCodec,
+    enum_codec,
+    flags_codec,
+    generic_list,
+    option_codec,
+    record_codec,
+    tuple_codec,
+    variant_codec,
+)
+from qwasr.engine.resources import HostType, Running, borrow_codec, guest_codec, own_codec
+from qwasr.errors import LinkError
+
+if TYPE_CHECKING:
+    from qwasr.hosting import HostResource
+
+ResourceType = wheel.ResourceType
+FuncType = wheel_types.FuncType
+InstanceType = wheel_types.ComponentInstanceType
+
+
+class Types:
+    """The types of one component: their names, their codecs, the resources that the host implements."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._names: list[tuple[Any, str]] = []
+        self._codecs: list[tuple[Any, Codec]] = []
+        self._resources: list[tuple[ResourceType, HostType]] = []
+
+    def name(self, reflected: Any, name: str) -> None:
+        """Remember the name that an interface gives to a type; the first one stays."""
+        if type(reflected).__name__ in _NAMED and self._name_of(reflected) is None:
+            self._names.append((reflected, name))
+
+    def host_type(self, reflected: ResourceType) -> HostType | None:
+        """Return the host type of a resource type, by identity: one type may be exported under several names."""
+        return next((host for known, host in self._resources if known == reflected), None)
+
+    def define(self, reflected: ResourceType, type_id: int, cls: type[HostResource], name: str) -> HostType:
+        """Let the host implement a resource type."""
+        host = HostType(type_id, cls, name)
+        self._resources.append((reflected, host))
+        return host
+
+    def codec(self, reflected: Any) -> Codec:
+        """Return the codec of a reflected type.
+
+        Raises:
+            LinkError: the type cannot cross this engine's boundary (WASI 0.3 streams and futures, maps).
+        """
+        kind = type(reflected).__name__
+        scalar = SCALARS.get(kind)
+        if scalar is not None:
+            return scalar
+        if kind in ("OwnType", "BorrowType"):
+            return self._handle(reflected, owned=kind == "OwnType")
+        known = next((codec for other, codec in self._codecs if type(other) is type(reflected) and other == reflected), None)
+        if known is None:
+            known = self._make(kind, reflected)
+            self._codecs.append((reflected, known))
+        return known
+
+    def _handle(self, reflected: Any, *, owned: bool) -> Codec:
+        host = self.host_type(reflected.ty)
+        if host is None:
+            return guest_codec(self._running, "a guest's own resource")
+        return own_codec(self._running, host) if owned else borrow_codec(self._running, host)
+
+    def _name_of(self, reflected: Any) -> str | None:
+        return next((name for other, name in self._names if type(other) is type(reflected) and other == reflected), None)
+
+    def _make(self, kind: str, t: Any) -> Codec:
+        name = self._name_of(t) or "anonymous"
+        match kind:
+            case "ListType":
+                element = t.element
+                element_kind = type(element).__name__
+                if element_kind == "U8":
+                    return byte_list
+                return NUMBER_LISTS.get(element_kind) or generic_list(self.codec(element))
+            case "RecordType":
+                return record_codec(name, [(field, self.codec(of)) for field, of in t.fields])
+            case "TupleType":
+                return tuple_codec([self.codec(of) for of in t.elements])
+            case "VariantType":
+                return variant_codec(name, [(case, None if of is None else self.codec(of)) for case, of in t.cases])
+            case "EnumType":
+                return enum_codec(name, t.names)
+            case "FlagsType":
+                return flags_codec(name, t.names)
+            case "OptionType":
+                payload = t.payload
+                return option_codec(self.codec(payload), nested=type(payload).__name__ == "OptionType")
+            case "ResultType":
+                ok, err = t.ok, t.err
+                return ResultCodec(None if ok is None else self.codec(ok), None if err is None else self.codec(err))
+        msg = f"the type {kind} cannot cross the boundary of this engine (WASI 0.3 needs a newer C API)"
+        raise LinkError(msg)
+
+
+_NAMED = frozenset({"RecordType", "VariantType", "EnumType", "FlagsType"})

@@ -1,0 +1,155 @@
+"""Handles: a host's objects as seen by the guest, and a guest's own resources as seen by the host.
+
+The library knows a host resource as a number, its *rep*; the running store's table holds the Python object for it.
+Handing an object to the guest as `own` enters it; the guest giving it back, dropping it, or the end of the call removes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwasr.engine._capi import address_of, lib, new_words, take_error, words
+from qwasr.engine.codec import RESOURCE, Codec, Misfit
+from qwasr.hosting import HostResource
+
+if TYPE_CHECKING:
+    from qwasr.engine.instance import Store
+
+_SCRATCH_OWNER, _SCRATCH = new_words(1)  # one thread drives all stores, and no callback runs between write and read
+_SCRATCH_ADDRESS: Final = address_of(_SCRATCH)
+
+
+class Running:
+    """Which store's guest is on the stack right now; one thread drives all stores of a component.
+
+    Attributes:
+        store: set before each poll.
+        ready_address: the callback by which the library asks whether a late answer is there.
+    """
+
+    __slots__ = ("ready_address", "store")
+
+    store: Store
+    ready_address: int
+
+
+class HostType:
+    """One distinct resource type of a component that the host implements.
+
+    Attributes:
+        id: the library's number for it.
+        cls: the Python class behind it.
+        name: its WIT name.
+    """
+
+    __slots__ = ("cls", "id", "name")
+
+    def __init__(self, type_id: int, cls: type[HostResource], name: str) -> None:
+        self.id = type_id
+        self.cls = cls
+        self.name = name
+
+
+class GuestHandle:
+    """A resource that the guest owns, opaque to the host.
+
+    It lives as long as the call's store: the C API has no asynchronous drop, so the guest's destructor never runs.
+    """
+
+    __slots__ = ("_any", "_store")
+
+    def __init__(self, any_pointer: int, store: Store) -> None:
+        self._any = any_pointer
+        self._store = store
+
+    def clone_for(self, store: Store) -> int:
+        """Return a copy of the library's handle, to be given away; only to the store that it came from."""
+        if store is not self._store or not self._any:
+            raise Misfit(self, "a handle of this guest", "it belongs to another call or its call has ended")
+        return lib.wasmtime_component_resource_any_clone(self._any)  # type: ignore[no-any-return]  # cffi has no types
+
+    def release(self) -> None:
+        """Free the library's handle; the store calls it before it goes."""
+        any_pointer, self._any = self._any, 0
+        if any_pointer:
+            lib.wasmtime_component_resource_any_delete(any_pointer)
+
+
+def _lower_host(i: int, rep: int, type_id: int, *, owned: bool, context: int) -> None:
+    host = lib.wasmtime_component_resource_host_new(owned, rep, type_id)
+    error = lib.wasmtime_component_resource_host_to_any(context, host, _SCRATCH_ADDRESS)
+    lib.wasmtime_component_resource_host_delete(host)
+    if error:
+        raise RuntimeError(take_error(error))
+    words[i + 1] = words[_SCRATCH]
+    words[i] = RESOURCE
+
+
+def _rep(i: int, context: int) -> int:
+    """Return the rep of the host resource at word index *i*; an owned one leaves the guest's table."""
+    error = lib.wasmtime_component_resource_any_to_host(context, words[i + 1], _SCRATCH_ADDRESS)
+    if error:
+        raise RuntimeError(take_error(error))
+    host = words[_SCRATCH]
+    rep = lib.wasmtime_component_resource_host_rep(host)
+    lib.wasmtime_component_resource_host_delete(host)
+    return rep  # type: ignore[no-any-return]  # cffi has no types
+
+
+def own_codec(running: Running, host: HostType) -> Codec:
+    """`own<T>` of a host resource: the object changes hands."""
+    name = f"own<{host.name}>"
+    cls, type_id = host.cls, host.id
+
+    def lift(i: int) -> HostResource:
+        store = running.store
+        return store.resources.pop(_rep(i, store.context))
+
+    def lower(i: int, value: Any) -> None:
+        if not isinstance(value, cls):
+            raise Misfit(value, name)
+        store = running.store
+        rep = store.enter(value)
+        try:
+            _lower_host(i, rep, type_id, owned=True, context=store.context)
+        except BaseException:
+            del store.resources[rep]
+            raise
+
+    return Codec(name, lift, lower)
+
+
+def borrow_codec(running: Running, host: HostType) -> Codec:
+    """`borrow<T>` of a host resource: the object stays with its owner."""
+    name = f"borrow<{host.name}>"
+    cls, type_id = host.cls, host.id
+
+    def lift(i: int) -> HostResource:
+        store = running.store
+        return store.resources[_rep(i, store.context)]
+
+    def lower(i: int, value: Any) -> None:
+        if not isinstance(value, cls):
+            raise Misfit(value, name)
+        store = running.store
+        _lower_host(i, store.lend(value), type_id, owned=False, context=store.context)
+
+    return Codec(name, lift, lower)
+
+
+def guest_codec(running: Running, name: str) -> Codec:
+    """A handle to a resource that the guest itself implements."""
+
+    def lift(i: int) -> GuestHandle:
+        store = running.store
+        handle = GuestHandle(lib.wasmtime_component_resource_any_clone(words[i + 1]), store)
+        store.guest_handles.append(handle)
+        return handle
+
+    def lower(i: int, value: Any) -> None:
+        if not isinstance(value, GuestHandle):
+            raise Misfit(value, name)
+        words[i + 1] = value.clone_for(running.store)
+        words[i] = RESOURCE
+
+    return Codec(name, lift, lower)

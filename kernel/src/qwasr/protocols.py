@@ -1,0 +1,99 @@
+"""What plug-in packages implement: hosts, backends, servers; and what the kernel hands to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwasr.hosting import HostResource
+    from qwasr.options import ConnectOptions
+    from qwasr.runtime import Guest
+
+__all__ = ["Backend", "Backends", "Host", "Server"]
+
+B_co = TypeVar("B_co", covariant=True)
+
+
+class Host(Protocol):
+    """Python behind one WIT interface: its methods are the WIT functions, its resource classes the WIT resources."""
+
+    wit: ClassVar[str]
+    resources: ClassVar[Sequence[type[HostResource]]]
+
+
+class Backend(Protocol):
+    """One connection to one service, or an embedded store.
+
+    Attributes:
+        name: unique among the backends of one interface; the value of `QWASR_<INTERFACE>`.
+        provides: the interfaces it serves, for example ``("keyvalue", "messaging")``.
+        schemes: the URL schemes that choose it, for example ``("redis", "rediss")``.
+        Options: its settings.
+    """
+
+    name: ClassVar[str]
+    provides: ClassVar[tuple[str, ...]]
+    schemes: ClassVar[tuple[str, ...]]
+    Options: ClassVar[type[ConnectOptions]]
+
+    @classmethod
+    async def connect(cls, options: Any) -> Self:
+        """Connect with the options, an instance of `Options`; raise `BackendError` with a hint when that fails."""
+        ...
+
+    async def check(self) -> None:
+        """Raise `BackendError` when the service is not usable now."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything; called once, after the last guest is gone."""
+        ...
+
+
+class Backends(Protocol[B_co]):
+    """The backends that serve one interface; what a `HostInterface` is constructed with."""
+
+    @property
+    def default(self) -> B_co:
+        """The backend of every store that is not configured by name."""
+        ...
+
+    def named(self, identifier: str) -> B_co:
+        """Return the backend of one named store.
+
+        Raises:
+            StoreNotAllowed: `QWASR_<INTERFACE>_STORES` is set and does not list the identifier.
+        """
+        ...
+
+
+class Server(Protocol):
+    """What calls a guest's exports: an HTTP listener, a subscription, a socket.
+
+    Constructed with an instance of its `Options`.
+
+    Attributes:
+        export: the interface a guest must export to be served, for example ``"wasi:http/incoming-handler"``.
+        Options: its settings.
+    """
+
+    export: ClassVar[str]
+    Options: ClassVar[type[ConnectOptions]]
+
+    async def start(self, guest: Guest) -> None:
+        """Begin to serve; return as soon as it does. Raise `ServeError` when it cannot listen."""
+        ...
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take nothing new, finish what runs, but not longer than `timeout_s` seconds."""
+        ...
+
+    async def close(self) -> None:
+        """Stop at once and release everything."""
+        ...
+
+    def describe(self) -> str:
+        """Return one line for the user: where it serves, for example ``http://127.0.0.1:8080``."""
+        ...
