@@ -79,6 +79,8 @@ uintptr_t wasmtime_component_resource_any_clone(uintptr_t any);
 void wasmtime_component_resource_any_delete(uintptr_t any);
 
 void wasmtime_config_async_stack_size_set(uintptr_t config, uint64_t bytes);
+void wasmtime_config_concurrency_support_set(uintptr_t config, bool enable);
+void wasmtime_config_wasm_component_model_async_set(uintptr_t config, bool enable);
 void wasmtime_pooling_allocation_strategy_set(uintptr_t config, uintptr_t pool);
 uintptr_t wasmtime_pooling_allocation_config_new(void);
 void wasmtime_pooling_allocation_config_delete(uintptr_t pool);
@@ -90,6 +92,9 @@ void wasmtime_pooling_allocation_config_total_memories_set(uintptr_t pool, uint3
 void wasmtime_pooling_allocation_config_total_tables_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_total_stacks_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_total_gc_heaps_set(uintptr_t pool, uint32_t count);
+void wasmtime_pooling_allocation_config_max_core_instances_per_component_set(uintptr_t pool, uint32_t count);
+void wasmtime_pooling_allocation_config_max_memories_per_component_set(uintptr_t pool, uint32_t count);
+void wasmtime_pooling_allocation_config_max_tables_per_component_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_max_memory_size_set(uintptr_t pool, size_t bytes);
 void wasmtime_pooling_allocation_config_max_unused_warm_slots_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_table_elements_set(uintptr_t pool, size_t count);

@@ -60,9 +60,8 @@ class Misfit(Exception):  # noqa: N818 - it is a finding, the error is the `Host
     def __init__(self, value: object, type_name: str, why: str = "") -> None:
         super().__init__(value, type_name)
         self.place: list[str] = []
-        self.type_name = type_name
         shown = f" {value}" if isinstance(value, int) and abs(value) < _MAX_SHOWN_NUMBER else ""
-        self.what = f"{type(value).__name__}{shown}" + (f" ({why})" if why else "")
+        self.what = f"{type(value).__name__}{shown} does not fit {type_name}" + (f" ({why})" if why else "")
 
     def inside(self, place: str) -> None:
         """Add the outer place on the way out."""
@@ -70,7 +69,7 @@ class Misfit(Exception):  # noqa: N818 - it is a finding, the error is the `Host
 
     def __str__(self) -> str:
         where = "".join(self.place)
-        return f"{where + ': ' if where else ''}{self.what} does not fit {self.type_name}"
+        return f"{where + ': ' if where else ''}{self.what}"
 
 
 class Codec:

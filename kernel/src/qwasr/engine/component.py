@@ -76,6 +76,8 @@ def compile_error(error: WasmtimeError, data: bytes, name: str) -> ComponentErro
     if _WASI_0_3.search(data):
         return wasi_0_3_error(name)
     text = str(error)
+    if "component model async" in text:  # the feature that streams, futures and asynchronous functions belong to
+        return wasi_0_3_error(name)
     if "unexpected end" in text:
         return ComponentError(f"{name} is truncated or damaged: {text.splitlines()[-1].strip()}")
     return ComponentError(f"{name} is not a valid component: {text}")

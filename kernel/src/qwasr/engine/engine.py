@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import platform
 import sys
 import threading
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +19,10 @@ from wasmtime import component as wheel
 from qwasr.engine._capi import lib, pointer
 from qwasr.engine.cache import ArtefactCache
 from qwasr.engine.component import MAX_COMPONENT_BYTES, Component, classify, compile_error, parse_text
+from qwasr.engine.instance import split_trap
 from qwasr.engine.linker import LinkedComponent, link
 from qwasr.engine.pool import STACK_BYTES, TABLE_ELEMENTS, Layout, choose_layout, make_pool, unpooled
+from qwasr.engine.slots import Slots
 from qwasr.engine.turnstile import Turnstile
 from qwasr.errors import ComponentError
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "EngineOptions"]
 
+WASMTIME_VERSION: Final = version("wasmtime")
 _log = logging.getLogger("qwasr.engine")
 _SWITCH_INTERVAL_S: Final = 0.0005  # with Python's 5 ms a busy thread turns a call of 0.04 ms into one of 15 ms
 _MAX_GUEST_STACK_BYTES: Final = 512 * 1024
@@ -70,7 +73,7 @@ class Engine:
 
     def __init__(self, options: EngineOptions | None = None) -> None:
         self.options = options or EngineOptions()
-        self.slots = asyncio.Semaphore(self.options.concurrency)
+        self.slots = Slots(self.options.concurrency)
         self.turnstile = Turnstile()
         self._cache = ArtefactCache(self.options.cache_dir) if self.options.cache_dir is not None else None
         o = self.options
@@ -108,6 +111,10 @@ class Engine:
         config.memory_may_move = not layout.pooled
         raw = pointer(config)
         lib.wasmtime_config_async_stack_size_set(raw, STACK_BYTES)
+        # With concurrency support, which only WASI 0.3 needs, wasmtime 50.0 traps in every host call that borrows two
+        # resources ("BUG: deferred host scope has no call context"): poll with two pollables, splice, and others.
+        lib.wasmtime_config_wasm_component_model_async_set(raw, False)
+        lib.wasmtime_config_concurrency_support_set(raw, False)
         if layout.pooled:
             make_pool(raw, layout)
         return config
@@ -145,17 +152,21 @@ class Engine:
                 "load it with --allow-precompiled if you trust who made it"
             )
             raise ComponentError(msg)
-        native_engine = self._native(self.layout)
-        try:
-            native = wheel.Component.deserialize(native_engine, data)
-        except WasmtimeError as error:
-            reason = str(error).strip().splitlines()[-1].strip()
-            msg = (
-                f"{name} was precompiled for another version, machine or configuration, or is damaged "
-                f"({reason}); compile it again with `qwasr compile`, here with wasmtime {wasmtime.__version__}"
-            )
-            raise ComponentError(msg) from None
-        return Component(native, native_engine, name, size_bytes=len(data), from_cache=False)
+        layouts = dict.fromkeys((self.layout, unpooled(self.options.memory_bytes)))  # the other one: too big for the pool
+        reason = ""
+        for layout in layouts:
+            native_engine = self._native(layout)
+            try:
+                native = wheel.Component.deserialize(native_engine, data)
+            except WasmtimeError as error:
+                reason = reason or str(error).strip().splitlines()[-1].strip()
+            else:
+                return Component(native, native_engine, name, size_bytes=len(data), from_cache=False)
+        msg = (
+            f"{name} was precompiled for another version, machine or configuration, or is damaged "
+            f"({reason}); compile it again with `qwasr compile`, here with wasmtime {WASMTIME_VERSION}"
+        )
+        raise ComponentError(msg)
 
     def _load_component(self, binary: bytes, name: str) -> Component:
         try:
@@ -163,7 +174,7 @@ class Engine:
         except WasmtimeError as error:
             if not self.layout.pooled or "pool" not in str(error):
                 raise compile_error(error, binary, name) from None
-            _log.warning("%s does not fit the pool (%s); it runs without one", name, str(error).splitlines()[-1].strip())
+            _log.warning("%s does not fit the pool (%s); it runs without one", name, split_trap(str(error))[0])
         try:
             return self._compile(binary, name, unpooled(self.options.memory_bytes))
         except WasmtimeError as error:
@@ -188,7 +199,7 @@ class Engine:
 
     def _settings(self, layout: Layout) -> str:
         return (
-            f"format={_ARTEFACT_FORMAT} wasmtime={wasmtime.__version__} machine={platform.machine()} "
+            f"format={_ARTEFACT_FORMAT} wasmtime={WASMTIME_VERSION} machine={platform.machine()} "
             f"system={sys.platform} {layout.key} stack={_MAX_GUEST_STACK_BYTES} epochs"
         )
 

@@ -63,6 +63,7 @@ class Store:
         "_answer",
         "_answer_error",
         "_busy",
+        "_closed",
         "_error_owner",
         "_error_slot",
         "_instance",
@@ -87,6 +88,7 @@ class Store:
         self._pointer = 0
         self._instance = 0
         self._busy = False
+        self._closed = False
         self._next_rep = 1
         self._lent: list[int] | None = None
         self._pending: Awaitable[Any] | None = None
@@ -120,8 +122,8 @@ class Store:
             HostFunctionError: a host function failed; its exception is the cause.
             HostValueError: an argument does not fit.
         """
-        if self._busy:
-            msg = "a store runs one call at a time"
+        if self._busy or self._closed:
+            msg = "this store is closed" if self._closed else "a store runs one call at a time"
             raise RuntimeError(msg)
         self._busy = True
         try:
@@ -132,7 +134,18 @@ class Store:
             self._busy = False
 
     def close(self) -> None:
-        """Drop the instance and its memory; `drop` every host resource that the guest still held. Idempotent."""
+        """Drop the instance and its memory; `drop` every host resource that the guest still held. Idempotent.
+
+        Raises:
+            RuntimeError: a call runs in it; cancel the task that awaits the call.
+        """
+        if self._busy:
+            msg = "this store is in a call and cannot be closed"
+            raise RuntimeError(msg)
+        self._closed = True
+        self._free()
+
+    def _free(self) -> None:
         pending, self._pending = self._pending, None
         if pending is not None and hasattr(pending, "close"):
             pending.close()
@@ -161,13 +174,17 @@ class Store:
         lib.wasmtime_context_epoch_deadline_async_yield_and_update(context, 1)
         self._error_owner, self._error_slot = new_words(1 + _HANDLE_WORDS)
         instance = address_of(self._error_slot + 1)
-        await self._drive(
-            lib.wasmtime_component_linker_instantiate_async(
-                linked.pointer, context, linked.component_pointer, instance, address_of(self._error_slot)
+        try:
+            await self._drive(
+                lib.wasmtime_component_linker_instantiate_async(
+                    linked.pointer, context, linked.component_pointer, instance, address_of(self._error_slot)
+                )
             )
-        )
-        if self._error_owner[0]:
-            raise self._failed_instantiation()
+            if self._error_owner[0]:
+                raise self._failed_instantiation()
+        except BaseException:
+            self._free()  # at once: what never became an instance needs no slot
+            raise
         self._instance = instance
 
     def _failed_instantiation(self) -> GuestError:
@@ -178,25 +195,17 @@ class Store:
     # ------------------------------------------------------------------ one call
 
     async def _call(self, function: ExportedFunction, args: tuple[Any, ...]) -> Any:
-        lowers, result = function.lowers, function.result
-        if len(args) != len(lowers):
-            msg = f"{function.name} takes {len(lowers)} arguments, {len(args)} were given"
+        result = function.result
+        count = len(function.lowers)
+        if len(args) != count:
+            msg = f"{function.name} takes {count} arguments, {len(args)} were given"
             raise TypeError(msg)
-        count = len(lowers)
         owner, first = new_words(_HANDLE_WORDS + VALUE_WORDS * (count + 1))
         values = first + _HANDLE_WORDS
         result_at = values + VALUE_WORDS * count
         self._linked.running.store = self
         try:
-            at = values
-            for (place, lower), value in zip(lowers, args, strict=True):
-                try:
-                    lower(at, value)
-                except Misfit as misfit:
-                    misfit.inside(place)
-                    msg = f"{function.name}: argument {misfit}"
-                    raise HostValueError(msg) from None
-                at += VALUE_WORDS
+            self._lower_arguments(function, args, values)
             if not lib.wasmtime_component_instance_get_func(
                 self._instance, self.context, function.index, address_of(first)
             ):
@@ -230,6 +239,22 @@ class Store:
         if type(result) is ResultCodec:
             return _unwrap(value)
         return value
+
+    def _lower_arguments(self, function: ExportedFunction, args: tuple[Any, ...], at: int) -> None:
+        first_rep = self._next_rep
+        try:
+            for (place, lower), value in zip(function.lowers, args, strict=True):
+                try:
+                    lower(at, value)
+                except Misfit as misfit:
+                    misfit.inside(place)
+                    msg = f"{function.name}: argument {misfit}"
+                    raise HostValueError(msg) from None
+                at += VALUE_WORDS
+        except BaseException:
+            for rep in range(first_rep, self._next_rep):  # there was no call: what was to be given stays the caller's
+                self.resources.pop(rep, None)
+            raise
 
     async def _drive(self, future: int) -> None:
         """Poll until the guest returns; between polls the event loop is free."""

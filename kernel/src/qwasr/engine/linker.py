@@ -223,7 +223,7 @@ class _Interface:
         result = reflected.result
         function = HostFunction(
             name=f"{self._name}#{name}",
-            target=target.__name__ if is_method else target,
+            target=snake_case(FunctionName.parse(name).function) if is_method else target,
             lifts=[types.codec(of).lift for _, of in parameters],
             result=None if result is None else types.codec(result),
             waits=_waits(target),

@@ -1,6 +1,8 @@
 """From a component's reflected types to codecs; runs at link time only.
 
-Equal types share one codec, so a record is one Python class wherever it appears. The reflection itself is the wheel's.
+Equal types share one codec, so a record is one Python class wherever it appears. The reflection itself is the wheel's,
+but not its comparison of types: where resources of two imported interfaces are compared, it aborts the process. So a
+type is known by a key of its structure, in which a resource is the host type behind it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from qwasr.engine.resources import HostType, Running, borrow_codec, guest_codec,
 from qwasr.errors import LinkError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from qwasr.hosting import HostResource
 
 ResourceType = wheel.ResourceType
@@ -37,14 +41,14 @@ class Types:
 
     def __init__(self, running: Running) -> None:
         self._running = running
-        self._names: list[tuple[Any, str]] = []
-        self._codecs: list[tuple[Any, Codec]] = []
+        self._names: dict[Hashable, str] = {}
+        self._codecs: dict[Hashable, Codec] = {}
         self._resources: list[tuple[ResourceType, HostType]] = []
 
     def name(self, reflected: Any, name: str) -> None:
         """Remember the name that an interface gives to a type; the first one stays."""
-        if type(reflected).__name__ in _NAMED and self._name_of(reflected) is None:
-            self._names.append((reflected, name))
+        if type(reflected).__name__ in _NAMED:
+            self._names.setdefault(self._key(reflected), name)
 
     def host_type(self, reflected: ResourceType) -> HostType | None:
         """Return the host type of a resource type, by identity: one type may be exported under several names."""
@@ -68,10 +72,10 @@ class Types:
             return scalar
         if kind in ("OwnType", "BorrowType"):
             return self._handle(reflected, owned=kind == "OwnType")
-        known = next((codec for other, codec in self._codecs if type(other) is type(reflected) and other == reflected), None)
+        key = self._key(reflected)
+        known = self._codecs.get(key)
         if known is None:
-            known = self._make(kind, reflected)
-            self._codecs.append((reflected, known))
+            known = self._codecs[key] = self._make(kind, reflected, self._names.get(key, "anonymous"))
         return known
 
     def _handle(self, reflected: Any, *, owned: bool) -> Codec:
@@ -80,11 +84,31 @@ class Types:
             return guest_codec(self._running, "a guest's own resource")
         return own_codec(self._running, host) if owned else borrow_codec(self._running, host)
 
-    def _name_of(self, reflected: Any) -> str | None:
-        return next((name for other, name in self._names if type(other) is type(reflected) and other == reflected), None)
+    def _key(self, t: Any) -> Hashable:
+        """Return what is equal for equal types, and for no others; None for no type."""
+        kind = type(t).__name__
+        match kind:
+            case "NoneType":
+                return None
+            case "OwnType" | "BorrowType":
+                return kind, self.host_type(t.ty)
+            case "ListType":
+                return kind, self._key(t.element)
+            case "RecordType":
+                return kind, tuple((field, self._key(of)) for field, of in t.fields)
+            case "TupleType":
+                return kind, tuple(self._key(of) for of in t.elements)
+            case "VariantType":
+                return kind, tuple((case, self._key(of)) for case, of in t.cases)
+            case "EnumType" | "FlagsType":
+                return kind, tuple(t.names)
+            case "OptionType":
+                return kind, self._key(t.payload)
+            case "ResultType":
+                return kind, self._key(t.ok), self._key(t.err)
+        return kind
 
-    def _make(self, kind: str, t: Any) -> Codec:
-        name = self._name_of(t) or "anonymous"
+    def _make(self, kind: str, t: Any, name: str) -> Codec:
         match kind:
             case "ListType":
                 element = t.element

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import wasmtime
+from importlib.metadata import version
 
 from qwasr.engine._capi import ALWAYS_READY, VALUE_WORDS, address_of, ffi, lib, new_words, words
 from qwasr.engine.codec import SCALARS, byte_list, number_list
@@ -45,7 +45,7 @@ def check_layout() -> None:
         lib.wasmtime_component_val_delete(address_of(copy))
         words[i] = words[copy] = 0
         if not same:
-            msg = f"wasmtime {wasmtime.__version__} lays out {codec.name} in another way than this release of qwasr-kernel expects"
+            msg = f"wasmtime {version('wasmtime')} lays out {codec.name} in another way than this release of qwasr-kernel expects"
             raise ImportError(msg)
     del owner
     if not ffi.cast("bool (*)(uintptr_t)", ALWAYS_READY)(1):

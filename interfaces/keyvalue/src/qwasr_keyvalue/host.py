@@ -1,0 +1,171 @@
+"""wasi:keyvalue@0.2.0-draft2: store, atomics, batch.
+
+The older `0.2.0-draft` has another shape of store and atomics; those are in `qwasr_keyvalue.draft`. The signatures are
+those of the WASI proposal; semantics are told in `qwasr_keyvalue.protocol`, bounds in `qwasr_keyvalue.limits`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from qwasr.hosting import HostInterface, HostResource
+from qwasr.values import Variant, WitError
+from qwasr_keyvalue._answers import host_function
+from qwasr_keyvalue.limits import check_key, check_values
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from qwasr.protocols import Backends
+    from qwasr_keyvalue import protocol
+    from qwasr_keyvalue.protocol import KeyPage, KeyValue, Snapshot
+
+__all__ = ["Atomics", "Batch", "Bucket", "Cas", "Store"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BucketResource(HostResource):
+    """What both drafts' buckets have in common.
+
+    Attributes:
+        entries: the backend's bucket.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: protocol.Bucket) -> None:
+        self.entries = entries
+
+    @host_function
+    async def get(self, key: str) -> bytes | None:
+        """Return the value, `none` when there is no such key."""
+        check_key(key)
+        value = await self.entries.get(key)
+        check_values((value,))
+        return value
+
+    @host_function
+    async def set(self, key: str, value: bytes) -> None:
+        """Set the value, whether the key exists or not; it does not expire."""
+        check_key(key)
+        check_values((value,))
+        await self.entries.set(key, value)
+
+    @host_function
+    async def delete(self, key: str) -> None:
+        """Delete the key if it exists."""
+        check_key(key)
+        await self.entries.delete(key)
+
+    @host_function
+    async def exists(self, key: str) -> bool:
+        """Return whether the key exists."""
+        check_key(key)
+        return await self.entries.exists(key)
+
+
+class Bucket(BucketResource):
+    """A named set of keys."""
+
+    __slots__ = ()
+
+    @host_function
+    async def list_keys(self, cursor: str | None) -> KeyPage:
+        """Return one page of keys, with the cursor of the next."""
+        return await self.entries.list_keys(cursor)
+
+
+class Store(HostInterface, wit="wasi:keyvalue/store", resources=(Bucket,)):
+    """wasi:keyvalue/store: open a bucket, then read and write its keys."""
+
+    def __init__(self, backends: Backends[KeyValue]) -> None:
+        self._backends = backends
+
+    @host_function
+    async def open(self, identifier: str) -> Bucket:
+        """Open a bucket on the backend that is configured for its name, or on the default one."""
+        check_key(identifier)
+        return Bucket(await self._backends.named(identifier).open_bucket(identifier))
+
+
+def swap_function(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T | Awaitable[T]]:
+    """Do as `host_function` does, with `wasi:keyvalue/atomics.cas-error` for the error."""
+    return host_function(method, lambda error: Variant("store-error", error))
+
+
+class Cas(HostResource):
+    """A key as it was at one moment, to be swapped if it still is."""
+
+    __slots__ = ("bucket", "key", "snapshot")
+
+    def __init__(self, bucket: protocol.Bucket, key: str, snapshot: Snapshot) -> None:
+        self.bucket = bucket
+        self.key = key
+        self.snapshot = snapshot
+
+    @staticmethod
+    @host_function
+    async def new(bucket: Bucket, key: str) -> Cas:
+        """Read the key and remember how it is."""
+        check_key(key)
+        return Cas(bucket.entries, key, await bucket.entries.snapshot(key))
+
+    @host_function
+    async def current(self) -> bytes | None:
+        """Return the value that a swap will compare with, `none` for no such key."""
+        check_values((self.snapshot.value,))
+        return self.snapshot.value
+
+
+class Atomics(HostInterface, wit="wasi:keyvalue/atomics", resources=(Cas,)):
+    """wasi:keyvalue/atomics: counters and compare-and-swap."""
+
+    def __init__(self, backends: Backends[KeyValue]) -> None:
+        pass  # a bucket brings its backend with it
+
+    @host_function
+    async def increment(self, bucket: Bucket, key: str, delta: int) -> int:
+        """Add to a counter and return its new value."""
+        check_key(key)
+        return await bucket.entries.increment(key, delta)
+
+    @swap_function
+    async def swap(self, cas: Cas, value: bytes) -> None:
+        """Set the value if the key is as the handle saw it; else `cas-failed` with a handle that saw it now."""
+        check_values((value,))
+        now = await cas.bucket.swap(cas.key, value, cas.snapshot)
+        if now is not None:
+            raise WitError(Variant("cas-failed", Cas(cas.bucket, cas.key, now)))
+
+
+class Batch(HostInterface, wit="wasi:keyvalue/batch"):
+    """wasi:keyvalue/batch: many keys in one call; the same in both drafts."""
+
+    def __init__(self, backends: Backends[KeyValue]) -> None:
+        pass
+
+    @host_function
+    async def get_many(self, bucket: BucketResource, keys: list[str]) -> list[tuple[str, bytes] | None]:
+        """Return each key with its value, in the order asked for, `none` in the place of a key that does not exist."""
+        for key in keys:
+            check_key(key)
+        values = await bucket.entries.get_many(keys)
+        check_values(values)
+        return [None if value is None else (key, value) for key, value in zip(keys, values, strict=True)]
+
+    @host_function
+    async def set_many(self, bucket: BucketResource, key_values: list[tuple[str, bytes]]) -> None:
+        """Set each key; when it fails, some may have been set."""
+        for key, _ in key_values:
+            check_key(key)
+        check_values(value for _, value in key_values)
+        await bucket.entries.set_many(key_values)
+
+    @host_function
+    async def delete_many(self, bucket: BucketResource, keys: list[str]) -> None:
+        """Delete each key that exists; when it fails, some may have been deleted."""
+        for key in keys:
+            check_key(key)
+        await bucket.entries.delete_many(keys)

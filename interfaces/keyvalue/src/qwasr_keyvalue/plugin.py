@@ -1,0 +1,48 @@
+"""The entry point: what this distribution brings to the kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwasr.hooks import Fake, Interface, hookimpl
+from qwasr_keyvalue.default import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwasr.hosting import HostInterface
+    from qwasr.protocols import Backend
+
+KERNEL_API = 1
+
+
+def _hosts() -> Sequence[type[HostInterface]]:
+    from qwasr_keyvalue import draft, host
+
+    return (host.Store, host.Atomics, host.Batch, draft.Store, draft.Atomics)
+
+
+@hookimpl
+def qwasr_register_interfaces() -> list[Interface]:
+    """Register wasi:keyvalue in both drafts."""
+    return [
+        Interface(
+            name="keyvalue",
+            wit=("wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"),
+            hosts=_hosts,
+            default=Memory.name,
+            help="keys and values in named buckets, counters, compare-and-swap",
+        )
+    ]
+
+
+@hookimpl
+def qwasr_register_backends() -> list[type[Backend]]:
+    """Register the embedded store."""
+    return [Memory]
+
+
+@hookimpl
+def qwasr_register_fakes() -> list[Fake]:
+    """Offer the embedded store to tests, in the place of a service."""
+    return [Fake(interface="keyvalue", make=Memory)]

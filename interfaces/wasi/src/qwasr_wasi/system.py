@@ -1,0 +1,134 @@
+"""The backend `system`: the machine's clocks and random source, and as much of its environment as is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import os
+import shlex
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+
+from qwasr.errors import OptionError
+from qwasr.options import ConnectOptions, env
+from qwasr_wasi.ends import ENDED
+from qwasr_wasi.stdio import LogSink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwasr_wasi.ends import ByteSink, ByteSource
+    from qwasr_wasi.poll import Unwatch, Wake
+
+__all__ = ["System", "SystemOptions"]
+
+_NS_PER_MS: Final = 1_000_000
+_LONGEST_TIMER_MS: Final = 24 * 3600 * 1000  # a later instant is waited for again; event loops differ in what they take
+_LEVELS: Final = {"stdout": logging.INFO, "stderr": logging.WARNING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemOptions(ConnectOptions):
+    """What guests see of the process around them: nothing, unless it is named here.
+
+    Args:
+        env_allow: names of the environment variables that guests see.
+        guest_args: the guests' arguments in one line, quoted as in a shell.
+        environment: the allowed variables with their values; `from_env` fills it.
+    """
+
+    env_allow: tuple[str, ...] = env(
+        "QWASR_ENV_ALLOW", default=(), help="names of the environment variables that guests see, comma separated"
+    )
+    guest_args: str = env("QWASR_GUEST_ARGS", default="", help="arguments of the guest, quoted as in a shell")
+    environment: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the arguments' quotes."""
+        super(SystemOptions, self).__post_init__()
+        try:
+            shlex.split(self.guest_args)
+        except ValueError as error:
+            message = f"QWASR_GUEST_ARGS={self.guest_args!r}: {error}; words are quoted as in a shell (SystemOptions)"
+            raise OptionError(message) from None
+
+    def __repr__(self) -> str:
+        """Return names, and no value that a guest is given."""
+        return f"SystemOptions(env_allow={self.env_allow!r}, guest_args={self.guest_args!r})"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read the options, and the variables that they allow; one that is not set is left out."""
+        source = os.environ if environ is None else environ
+        options = super(SystemOptions, cls).from_env(source, **overrides)
+        if "environment" in overrides:
+            return options
+        allowed = tuple((name, source[name]) for name in options.env_allow if name in source)
+        return dataclasses.replace(options, environment=allowed)
+
+
+class System:
+    """The machine as guests see it; implements the Protocol `Wasi`.
+
+    Its monotonic clock starts at 0 when it is made, so that guests do not learn how long the machine is up.
+    """
+
+    name: ClassVar[str] = "system"
+    provides: ClassVar[tuple[str, ...]] = ("wasi",)
+    schemes: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type[ConnectOptions]] = SystemOptions
+
+    def __init__(self, options: SystemOptions | None = None) -> None:
+        options = options or SystemOptions()
+        self.environment = options.environment
+        self.arguments = tuple(shlex.split(options.guest_args))
+        self.monotonic_resolution_ns = _resolution_ns("monotonic")
+        self.wall_resolution_ns = _resolution_ns("time")
+        self._started_ns = time.monotonic_ns()
+
+    @classmethod
+    async def connect(cls, options: SystemOptions) -> Self:
+        """Return the machine with these options."""
+        return cls(options)
+
+    async def check(self) -> None:
+        """Return: the machine is there."""
+
+    async def close(self) -> None:
+        """Release nothing."""
+
+    def wall_ns(self) -> int:
+        """Return the nanoseconds since 1970-01-01T00:00:00Z."""
+        return max(0, time.time_ns())
+
+    def monotonic_ns(self) -> int:
+        """Return the nanoseconds since this object was made."""
+        return time.monotonic_ns() - self._started_ns
+
+    def call_at(self, when_ns: int, wake: Wake) -> Unwatch:
+        """Have `wake` called at `when_ns` or up to a millisecond later, and after a day at the latest."""
+        # Whole milliseconds, rounded up: an event loop that fires a little early must not be asked again and again.
+        delay_ms = min(-((self.monotonic_ns() - when_ns) // _NS_PER_MS), _LONGEST_TIMER_MS)
+        return asyncio.get_running_loop().call_later(max(0, delay_ms) / 1000, wake).cancel
+
+    def random_bytes(self, length: int) -> bytes:
+        """Return bytes of the operating system's generator."""
+        return os.urandom(length)
+
+    def insecure_random_bytes(self, length: int) -> bytes:
+        """Return bytes of the operating system's generator."""
+        return os.urandom(length)
+
+    def stdin(self) -> ByteSource:
+        """Return an empty input."""
+        return ENDED
+
+    def output(self, name: Literal["stdout", "stderr"], call_id: str) -> ByteSink:
+        """Return a sink that logs lines: what is printed as information, errors as warnings."""
+        return LogSink(_LEVELS[name], call_id)
+
+
+def _resolution_ns(clock: Literal["monotonic", "time"]) -> int:
+    return max(1, round(time.get_clock_info(clock).resolution * 1_000_000_000))

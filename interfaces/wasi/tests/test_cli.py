@@ -1,0 +1,115 @@
+"""wasi:cli: what a guest learns of the process around it, and how it ends."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qwasr.call import _current
+from qwasr.errors import GuestExit, OptionError
+from qwasr.values import Err, Ok, Variant, WitError
+from qwasr_wasi import cli
+from qwasr_wasi.fake import FixedSystem
+from qwasr_wasi.system import System, SystemOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def on(system: System) -> Any:
+    return SimpleNamespace(default=system)
+
+
+@pytest.fixture
+def call() -> Iterator[None]:
+    token = _current.set(SimpleNamespace(id="0123456789abcdef", guest="app"))  # type: ignore[arg-type]  # a stand-in
+    yield
+    _current.reset(token)
+
+
+def environment(**options: Any) -> cli.Environment:
+    environ = {"HOME": "/home/me", "AWS_SECRET": "hush", "GREETING": "hello"} | options
+    return cli.Environment(on(System(SystemOptions.from_env(environ))))
+
+
+def test_a_guest_inherits_no_variable() -> None:
+    assert environment().get_environment() == []
+
+
+def test_a_guest_sees_the_allowed_variables_that_are_set() -> None:
+    allowed = environment(QWASR_ENV_ALLOW="GREETING, HOME, NOT_SET")
+    assert allowed.get_environment() == [("GREETING", "hello"), ("HOME", "/home/me")]
+
+
+def test_a_guest_cannot_change_what_the_next_one_sees() -> None:
+    host = environment(QWASR_ENV_ALLOW="GREETING")
+    host.get_environment().clear()
+    assert host.get_environment() == [("GREETING", "hello")]
+
+
+def test_allowed_values_are_not_in_a_repr() -> None:
+    options = SystemOptions.from_env({"QWASR_ENV_ALLOW": "AWS_SECRET", "AWS_SECRET": "hush"})
+    assert "AWS_SECRET" in repr(options)
+    assert "hush" not in repr(options)
+
+
+def test_arguments_are_quoted_as_in_a_shell(call: None) -> None:
+    host = environment(QWASR_GUEST_ARGS="serve --name 'two words'")
+    assert host.get_arguments() == ["app", "serve", "--name", "two words"]
+
+
+def test_an_open_quote_in_the_arguments_is_a_configuration_error() -> None:
+    with pytest.raises(OptionError, match=r"QWASR_GUEST_ARGS.*quot"):
+        SystemOptions.from_env({"QWASR_GUEST_ARGS": "it's"})
+
+
+def test_there_is_an_answer_without_a_runtime_around_the_engine() -> None:
+    assert environment().get_arguments() == ["guest"]
+
+
+def test_there_is_no_current_folder() -> None:
+    assert environment().initial_cwd() is None
+
+
+@pytest.mark.parametrize(("status", "code"), [(Ok(), 0), (Err(), 1)])
+def test_exit_ends_the_call_with_0_or_1(status: Ok | Err, code: int) -> None:
+    with pytest.raises(GuestExit) as caught:
+        cli.Exit(on(System())).exit(status)
+    assert caught.value.code == code
+
+
+def test_exit_with_code_ends_the_call_with_that_code() -> None:
+    with pytest.raises(GuestExit) as caught:
+        cli.Exit(on(System())).exit_with_code(42)
+    assert caught.value.code == 42
+
+
+def test_standard_input_is_empty() -> None:
+    with pytest.raises(WitError) as caught:
+        cli.Stdin(on(System())).get_stdin().blocking_read(10)
+    assert caught.value.value == Variant("closed")
+
+
+def test_nothing_is_a_terminal() -> None:
+    system = on(System())
+    assert cli.TerminalStdin(system).get_terminal_stdin() is None
+    assert cli.TerminalStdout(system).get_terminal_stdout() is None
+    assert cli.TerminalStderr(system).get_terminal_stderr() is None
+
+
+def test_output_goes_to_the_log_with_its_level_and_the_calls_id(call: None, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "qwasr.guest")
+    system = on(System())
+    cli.Stdout(system).get_stdout().write(b"good news\n")
+    cli.Stderr(system).get_stderr().write(b"bad news\n")
+    assert [(r.levelname, r.getMessage(), r.call) for r in caplog.records] == [  # type: ignore[attr-defined]  # extra
+        ("INFO", "good news", "0123456789abcdef"),
+        ("WARNING", "bad news", "0123456789abcdef"),
+    ]
+
+
+def test_a_fixed_machine_has_the_environment_that_a_test_gives_it() -> None:
+    host = cli.Environment(on(FixedSystem(environment={"A": "1"}, arguments=["x"])))
+    assert (host.get_environment(), host.get_arguments()) == ([("A", "1")], ["guest", "x"])

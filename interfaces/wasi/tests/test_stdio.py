@@ -1,0 +1,154 @@
+"""A guest's output as log lines: whole lines, bounded, harmless, and never at the event loop's cost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwasr_wasi.stdio import MAX_LINE_BYTES, LogSink
+from qwasr_wasi.streams import OutputStream
+
+
+class Log(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def log() -> Log:
+    return _attached()
+
+
+def _attached() -> Log:
+    handler = Log()
+    logger = logging.getLogger("qwasr.guest")
+    logger.handlers, logger.propagate, logger.level = [handler], False, logging.INFO
+    logger.setLevel(logging.INFO)
+    return handler
+
+
+@pytest.fixture(autouse=True)
+def _detached() -> object:
+    logger = logging.getLogger("qwasr.guest")
+    before = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate = before[0], before[1]
+    logger.setLevel(before[2])
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def stream() -> OutputStream:
+    return OutputStream(LogSink(logging.INFO, "id"))
+
+
+def test_a_line_is_logged_when_it_ends(log: Log) -> None:
+    out = stream()
+    out.write(b"hel")
+    assert log.lines == []
+    out.write(b"lo\nwor")
+    out.write(b"ld\r\n")
+    assert log.lines == ["hello", "world"]
+
+
+def test_a_flush_does_not_break_a_line(log: Log) -> None:
+    out = stream()
+    assert out.blocking_write_and_flush(b"50 ") is None
+    assert out.blocking_write_and_flush(b"%\n") is None
+    assert log.lines == ["50 %"]
+
+
+def test_the_rest_of_a_line_is_logged_when_the_stream_is_dropped(log: Log) -> None:
+    out = stream()
+    out.write(b"no newline")
+    out.drop()
+    assert log.lines == ["no newline"]
+
+
+def test_a_long_line_is_cut(log: Log) -> None:
+    out = stream()
+    out.write(b"x" * (2 * MAX_LINE_BYTES + 10) + b"\n")
+    assert [len(line) for line in log.lines] == [MAX_LINE_BYTES, MAX_LINE_BYTES, 10]
+
+
+def test_a_line_that_never_ends_is_not_kept(log: Log) -> None:
+    out = stream()
+    for _ in range(10):
+        out.write(b"x" * 5000)
+    assert sum(map(len, log.lines)) >= 50_000 - MAX_LINE_BYTES
+    assert max(map(len, log.lines)) <= MAX_LINE_BYTES
+
+
+def test_a_cut_does_not_break_a_character(log: Log) -> None:
+    out = stream()
+    text = "x" + "€𝄞é" * 3000
+    out.write(text.encode() + b"\n")
+    assert len(log.lines) > 1
+    assert "".join(log.lines) == text
+
+
+def test_control_characters_cannot_forge_lines_or_move_a_cursor(log: Log) -> None:
+    out = stream()
+    out.write("a\rb\x1b[2Jc\x00d\u2028e\u009bf\tg\n".encode())
+    assert log.lines == ["a\\rb\\x1b[2Jc\\x00d\\u2028e\\x9bf\tg"]
+
+
+def test_bytes_that_are_no_text_are_shown_as_replaced(log: Log) -> None:
+    out = stream()
+    out.write(b"\xff\xfe!\n")
+    assert log.lines == ["\ufffd\ufffd!"]
+
+
+def test_output_that_no_one_logs_is_thrown_away(log: Log) -> None:
+    logging.getLogger("qwasr.guest").setLevel(logging.ERROR)
+    out = stream()
+    out.write(b"x" * 65_536)
+    assert (out.check_write(), log.lines) == (65_536, [])
+
+
+async def test_many_lines_at_once_are_logged_over_several_turns_while_the_guest_waits(log: Log) -> None:
+    out = stream()
+    out.write(b"x\n" * 10_000)
+    assert len(log.lines) < 100
+    assert out.check_write() == 0
+    await out.subscribe().block()  # type: ignore[misc]  # it has to wait
+    assert (len(log.lines), out.check_write()) == (10_000, 65_536)
+
+
+async def test_lines_that_wait_are_logged_in_order_even_after_the_stream_is_dropped(log: Log) -> None:
+    out = stream()
+    out.write(b"".join(b"%d\n" % i for i in range(500)) + b"end")
+    out.drop()
+    await turns(100)
+    assert log.lines == [*map(str, range(500)), "end"]
+
+
+@given(st.lists(st.binary(max_size=50), max_size=10))
+def test_however_output_is_cut_into_writes_the_lines_are_the_same(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    logged = []
+    for writes in ([whole], pieces):
+        log = _attached()
+
+        async def guest(writes: list[bytes] = writes) -> None:
+            out = stream()
+            for data in writes:
+                out.write(data)
+                await turns(20)
+            out.drop()
+            await turns(20)
+
+        asyncio.run(guest())
+        logged.append(log.lines)
+    assert logged[0] == logged[1]

@@ -1,0 +1,88 @@
+"""Deadlines of many calls on one timer.
+
+`asyncio.timeout` sets and cancels a timer for each call, which costs more than the rest of a call's bookkeeping. All
+calls of one guest have the same limit, so they reach it in the order in which they began: a dictionary keeps the order,
+one timer waits for the oldest call, and beginning or ending a call is one dictionary operation.
+"""
+
+from __future__ import annotations
+
+from asyncio import current_task, get_running_loop
+from typing import TYPE_CHECKING, Any
+
+from qwasr.call import CallInfo
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, TimerHandle
+
+__all__ = ["Deadlines", "TimedCall"]
+
+
+class TimedCall(CallInfo):
+    """A call with a time limit.
+
+    As with `asyncio.timeout`, running out cancels the task that waits, and `settle` tells that cancellation from one
+    that came from outside.
+    """
+
+    __slots__ = ("_cancelling", "_expired", "_task")
+
+    _task: Any  # a task of any result
+    _cancelling: int
+    _expired: bool
+
+    def expire(self) -> None:
+        """Cancel the task that waits."""
+        self._expired = True
+        self._task.cancel()
+
+    def settle(self) -> bool:
+        """Take the cancellation back; return whether there was no other one."""
+        self._expired = False
+        return bool(self._task.uncancel() <= self._cancelling)
+
+
+class Deadlines:
+    """The deadlines of one guest's calls.
+
+    Args:
+        limit_s: how long a call may take, in seconds.
+    """
+
+    __slots__ = ("_ends", "_timer", "limit_s")
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._ends: dict[TimedCall, float] = {}
+        self._timer: TimerHandle | None = None
+
+    def begin(self, call: TimedCall) -> None:
+        """Start the clock for the running task."""
+        task: Any = current_task()
+        call._task = task
+        call._cancelling = task.cancelling()
+        loop = get_running_loop()
+        self._ends[call] = end = loop.time() + self.limit_s
+        if self._timer is None:
+            self._timer = loop.call_at(end, self._ring, loop)
+
+    def end(self, call: TimedCall) -> None:
+        """Stop the clock; nothing happens when it is not running."""
+        self._ends.pop(call, None)
+
+    def close(self) -> None:
+        """Let go of the event loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self, loop: AbstractEventLoop) -> None:
+        now = loop.time()
+        self._timer = None
+        while self._ends:
+            call, end = next(iter(self._ends.items()))
+            if end > now:
+                self._timer = loop.call_at(end, self._ring, loop)
+                return
+            del self._ends[call]
+            call.expire()

@@ -1,0 +1,210 @@
+"""Environment variables: what one is, how its text becomes a value, what an error about it says."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from qwasr.errors import ConfigurationError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import environs
+
+__all__ = ["MASK", "Variable", "complaint", "mask_url", "read_env_file", "read_variable"]
+
+MASK: Final = "***"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One environment variable, as help texts and `qwasr env` show it.
+
+    Attributes:
+        name: the variable.
+        field: the attribute of the options class; empty for variables that the kernel itself interprets.
+        kind: ``str``, ``int``, ``float``, ``bool``, ``Path``, ``tuple`` or ``Literal``.
+        optional: whether ``None`` is a value.
+        default: the value when unset; `dataclasses.MISSING` when the variable is required.
+        reader: the class that reads it, with its module.
+    """
+
+    name: str
+    help: str
+    reader: str
+    field: str = ""
+    kind: str = "str"
+    optional: bool = False
+    default: Any = None
+    secret: bool = False
+    address: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is dataclasses.MISSING
+
+    @property
+    def default_text(self) -> str:
+        """The default as one would write it into the environment; masked where it may carry a credential."""
+        if self.required:
+            return "(required)"
+        if self.default is None or self.default == ():
+            return ""
+        if isinstance(self.default, bool):
+            return "true" if self.default else "false"
+        if isinstance(self.default, tuple):
+            return ",".join(map(str, self.default))
+        return mask_url(str(self.default)) if self.secret else str(self.default)
+
+    @property
+    def expectation(self) -> str:
+        """What a value has to be, in words: ``a whole number from 1 to 10``."""
+        if self.choices is not None:
+            return "one of " + ", ".join(self.choices)
+        words = {
+            "int": "a whole number",
+            "float": "a number",
+            "bool": "true or false",
+            "Path": "a path",
+            "tuple": "a comma separated list",
+        }.get(self.kind, "text")
+        if self.minimum is not None and self.maximum is not None:
+            return f"{words} from {_number(self.minimum)} to {_number(self.maximum)}"
+        if self.minimum is not None:
+            return f"{words} of at least {_number(self.minimum)}"
+        if self.maximum is not None:
+            return f"{words} of at most {_number(self.maximum)}"
+        return words
+
+
+def mask_url(text: str) -> str:
+    """Return a URL without what may be a credential; other text comes back as it is.
+
+    Whatever has user information, a query or a fragment is shown as its scheme alone: passwords contain any character,
+    so cutting one out of a URL that is perhaps malformed is guesswork.
+    """
+    scheme, separator, rest = text.partition("://")
+    return f"{scheme}://{MASK}" if separator and any(mark in rest for mark in "@?#") else text
+
+
+def read_env_file(path: str | Path) -> dict[str, str]:
+    """Read a file of ``NAME=value`` lines: comments, quotes and ``export`` as in any `.env` file, no substitution.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or one of its lines is not an assignment. A line is named by its
+            number, never quoted: it may hold a secret.
+    """
+    from dotenv.parser import parse_stream
+
+    values: dict[str, str] = {}
+    try:
+        with Path(path).open(encoding="utf-8") as stream:
+            for binding in parse_stream(stream):
+                if binding.error or (binding.key is not None and binding.value is None):
+                    message = f"{path}, line {binding.original.line}: not an assignment; write NAME=value"
+                    raise ConfigurationError(message)
+                if binding.key is not None and binding.value is not None:
+                    values[binding.key] = binding.value
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        message = f"cannot read the environment file {path}: {reason}"
+        raise ConfigurationError(message) from error
+    return values
+
+
+def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
+    """Return the variable's value, or `dataclasses.MISSING` when its default counts.
+
+    Raises:
+        OptionError: the value does not fit, the secret's file cannot be read, or a required variable is not set.
+    """
+    name, text = variable.name, environ.get(variable.name)
+    file_name = f"{variable.name}_FILE"
+    if variable.secret and environ.get(file_name):
+        if text:
+            message = f"both {name} and {file_name} are set; {variable.reader} reads one of them: unset the other"
+            raise OptionError(message)
+        name, text = file_name, _read_secret(variable, file_name, environ[file_name])
+    empty_is_unset = variable.optional or variable.kind not in ("str", "tuple") or variable.required
+    if text is None or (text == "" and empty_is_unset):
+        if variable.required:
+            message = f"{name} is not set: {variable.reader} needs it ({variable.help})"
+            raise OptionError(message)
+        return dataclasses.MISSING
+    from environs import EnvError
+
+    try:
+        value = _parse(_env_reader(name, text), variable, name)
+    except EnvError:
+        # Neither chained nor quoted: the library's message may carry the value of a secret.
+        raise OptionError(_message(variable, text, name)) from None
+    wrong = complaint(variable, value, name)
+    if wrong is not None:
+        raise OptionError(wrong)
+    return value
+
+
+def _env_reader(name: str, text: str) -> environs.Env:
+    """Return an environs reader that knows one variable, given instead of taken from the process."""
+    import environs
+
+    class Reader(environs.Env):
+        def _get_value(self, env_key: str, default: Any) -> Any:
+            return text if env_key == name else default
+
+    return Reader()
+
+
+def _parse(reader: environs.Env, variable: Variable, name: str) -> Any:
+    if variable.kind == "tuple":
+        return tuple(item for part in reader.list(name, subcast=str) if (item := part.strip()))
+    if variable.kind == "int":
+        return reader.int(name)
+    if variable.kind == "float":
+        return reader.float(name)
+    if variable.kind == "bool":
+        return reader.bool(name)
+    if variable.kind == "Path":
+        return reader.path(name)
+    return reader.str(name)
+
+
+def _read_secret(variable: Variable, file_name: str, path: str) -> str:
+    try:
+        # Editors and `echo` end a file with a newline that is not part of the secret.
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        message = f"{file_name}={path}: cannot be read ({reason}); {variable.reader} expects a file with the secret"
+        raise OptionError(message) from None
+
+
+def complaint(variable: Variable, value: Any, name: str | None = None) -> str | None:
+    """Return what is wrong with a parsed value, or None."""
+    if value is None:
+        return None
+    if variable.choices is not None and value not in variable.choices:
+        return _message(variable, value, name)
+    if isinstance(value, int | float) and (
+        (variable.minimum is not None and not value >= variable.minimum)
+        or (variable.maximum is not None and not value <= variable.maximum)
+    ):
+        return _message(variable, value, name)
+    return None
+
+
+def _message(variable: Variable, value: Any, name: str | None = None) -> str:
+    said = f"{name or variable.name}" if variable.secret else f"{name or variable.name}={mask_url(str(value))}"
+    said = f"the value of {said} (not shown)" if variable.secret else said
+    return f"{said} does not fit: expected {variable.expectation} ({variable.help}); read by {variable.reader}"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if value != int(value) else str(int(value))

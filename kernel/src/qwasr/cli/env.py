@@ -1,0 +1,88 @@
+"""`qwasr env`: every variable that is read, by whom, and what it is now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qwasr.cli._environ import with_environ
+from qwasr.cli._output import json_flag, print_json, print_table
+from qwasr.options import MASK, mask_url
+from qwasr.runtime_options import CommandOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwasr.options import Variable
+
+
+@click.command("env")
+@click.option("--markdown", is_flag=True, help="Print a page for documentation: no values, only what can be set.")
+@json_flag
+@with_environ(CommandOptions, only=("env_file", "plugins"))
+def command(environ: dict[str, str], markdown: bool, as_json: bool) -> None:
+    """List every variable: whether it is set, its default, and who reads it. Secrets are masked."""
+    from qwasr.backends import store_variables
+    from qwasr.environment import all_variables, unread_variables
+    from qwasr.registry import Registry
+
+    registry = Registry(environ=environ)
+    variables = all_variables(registry)
+    if markdown:
+        _print_page(variables)
+        return
+    report = [_describe(variable, environ) for variable in variables]
+    for interface in registry.interfaces:
+        report += [_store(interface, *one) for one in store_variables(interface, environ)]
+    warnings = [*registry.problems, *unread_variables(variables, environ, registry.interfaces)]
+    if as_json:
+        print_json({"variables": report, "warnings": warnings})
+        return
+    rows = [(one["name"], _value(one), one["default"], one["help"], one["reader"]) for one in report]
+    print_table([("VARIABLE", "SET TO", "DEFAULT", "MEANING", "READ BY"), *rows])
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _print_page(variables: list[Variable]) -> None:
+    click.echo("| variable | default | meaning | expected | read by |\n| --- | --- | --- | --- | --- |")
+    for one in variables:
+        name = f"`{one.name}`" + (f" or `{one.name}_FILE`" if one.secret else "")
+        default = f"`{one.default_text}`" if one.default_text else ""
+        click.echo(f"| {name} | {default} | {one.help} | {one.expectation} | `{one.reader}` |".replace("|  |", "| |"))
+
+
+def _describe(variable: Variable, environ: Mapping[str, str]) -> dict[str, Any]:
+    value = environ.get(variable.name)
+    from_file = variable.secret and bool(environ.get(f"{variable.name}_FILE"))
+    shown = MASK if value is not None and variable.secret else value
+    return {
+        "name": variable.name,
+        "set": value is not None or from_file,
+        "value": MASK if from_file else (None if shown is None else mask_url(shown)),
+        "default": variable.default_text,
+        "required": variable.required,
+        "secret": variable.secret,
+        "expected": variable.expectation,
+        "help": variable.help,
+        "reader": variable.reader,
+    }
+
+
+def _store(interface: str, store: str, name: str, value: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "set": True,
+        "value": mask_url(value),
+        "default": "",
+        "required": False,
+        "secret": False,
+        "expected": "text",
+        "help": f"backend of the {interface} store {store}, by name or URL",
+        "reader": "qwasr.backends.choose",
+    }
+
+
+def _value(one: dict[str, Any]) -> str:
+    return str(one["value"]) if one["set"] else "-"

@@ -1,0 +1,89 @@
+"""Every environment variable that this process may read, and those that are set but that nobody reads."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from qwasr._known import did_you_mean
+from qwasr.backends import interface_variable
+from qwasr.options import Variable
+from qwasr.runtime_options import CommandOptions, RuntimeOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from qwasr.options import ConnectOptions
+    from qwasr.registry import Registry
+
+__all__ = ["all_variables", "unread_variables"]
+
+
+def all_variables(registry: Registry) -> list[Variable]:
+    """Return the variables of the kernel, the command line, the interfaces, and all installed backends and servers."""
+    found: list[Variable] = []
+    for name, interface in sorted(registry.interfaces.items()):
+        variable = interface_variable(name)
+        choice = f"backend of {name}, by name or URL"
+        found += [
+            Variable(name=variable, default=interface.default, reader="qwasr.backends.choose", help=choice),
+            Variable(
+                name=f"{variable}_STORES",
+                kind="tuple",
+                optional=True,
+                reader="qwasr.backends.allowed_stores",
+                help=f"the only named stores of {name} that guests may open",
+            ),
+        ]
+    readers: list[type[ConnectOptions]] = [
+        RuntimeOptions,
+        CommandOptions,
+        *(backend.Options for plugin in registry.plugins for backend in plugin.backends),
+        *(server.Options for server in registry.servers),
+    ]
+    # Two backends may share one options class, and two classes one variable; each reader is listed once.
+    for options in dict.fromkeys(readers):
+        found += options.variables()
+    return found
+
+
+def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], interfaces: Iterable[str]) -> list[str]:
+    """Return a sentence for each variable that looks meant for this process, but that nobody reads.
+
+    One that begins with ``QWASR_`` always does; another one when it begins like a known variable and is spelt almost
+    like it, since a container's environment is full of names such as ``REDIS_PORT`` that mean something else.
+
+    Args:
+        variables: what is read.
+        environ: what is set.
+        interfaces: names of the installed interfaces, whose stores have variables of their own.
+    """
+    variables = list(variables)
+    known = {variable.name for variable in variables}
+    known |= {f"{variable.name}_FILE" for variable in variables if variable.secret}
+    stores = tuple(f"{interface_variable(name)}__" for name in interfaces)
+    sentences = []
+    for name in sorted(set(environ) - known):
+        if name.startswith(stores):
+            continue
+        slip = next((candidate for candidate in sorted(known) if _is_slip(name, candidate)), None)
+        if slip is not None:
+            sentences.append(f"nothing reads the variable {name}. Did you mean {slip!r}?")
+        elif name.startswith("QWASR_"):
+            sentences.append(f"nothing reads the variable {name}.{did_you_mean(name, known)}")
+    return sentences
+
+
+def _is_slip(name: str, candidate: str) -> bool:
+    """Whether two names of one prefix differ by a slip of the fingers: a letter more or less, or two exchanged."""
+    if name.partition("_")[0] != candidate.partition("_")[0]:
+        return False
+    start = _common_letters(name, candidate)
+    end = _common_letters(name[start:][::-1], candidate[start:][::-1])
+    left, right = name[start : len(name) - end], candidate[start : len(candidate) - end]
+    return max(len(left), len(right)) <= 1 or (len(left) == 2 and left == right[::-1])
+
+
+def _common_letters(left: str, right: str) -> int:
+    """Return how many letters two words have in common from their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

@@ -1,0 +1,134 @@
+"""A guest as servers see it, and one call of it: a fresh instance, an id, a deadline."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from typing import TYPE_CHECKING, Any, Self
+
+from qwasr._deadlines import Deadlines, TimedCall
+from qwasr.call import _current, new_call_id
+from qwasr.errors import DeadlineExceeded
+
+if TYPE_CHECKING:
+    from contextvars import Token
+    from types import TracebackType
+
+    from qwasr.call import CallInfo
+    from qwasr.engine import ExportedFunction, LinkedComponent
+
+__all__ = ["Guest", "GuestCall"]
+
+
+class Guest:
+    """A linked component: look functions up once, then make a call for each request.
+
+    ::
+
+        function = guest.function("demo:greeting/greet", "hello")        # once, when the server starts
+        async with guest.call(request_id) as call:                       # for each request
+            answer = await call.invoke(function, "world")
+
+    Attributes:
+        name: the component's name.
+    """
+
+    __slots__ = ("_deadlines", "_linked", "name")
+
+    def __init__(self, name: str, linked: LinkedComponent, timeout_s: float) -> None:
+        self.name = name
+        self._linked = linked
+        self._deadlines = Deadlines(timeout_s)
+
+    @property
+    def timeout_s(self) -> float:
+        """How long one invocation may take, in seconds."""
+        return self._deadlines.limit_s
+
+    def close(self) -> None:
+        """Let go of the event loop; the runtime calls it at its end."""
+        self._deadlines.close()
+
+    def exports(self, interface: str) -> bool:
+        """Return whether the guest exports an interface; without a version any one of the same line fits."""
+        return self._linked.exports(interface)
+
+    def function(self, interface: str | None, name: str) -> ExportedFunction:
+        """Return an exported function; look it up once, not for each call.
+
+        Args:
+            interface: the exported interface, ``None`` for a function that the world exports itself.
+            name: the function's name in WIT.
+
+        Raises:
+            ComponentError: the component exports no such function.
+        """
+        return self._linked.function(interface, name)
+
+    def call(self, id: str | None = None) -> GuestCall:  # noqa: A002 - the field's own name
+        """Return a call with the given request id, or with a new one; use it as an asynchronous context manager."""
+        return GuestCall(self, new_call_id() if id is None else id)
+
+
+class GuestCall(TimedCall):
+    """One call of one guest; inside of the block `current_call()` returns it in every host function.
+
+    Leaving the block ends the instance: host functions still under way are cancelled, live resources are dropped.
+    """
+
+    # This is on the path of every request: no generator-based context manager, no attribute dictionary, no timer.
+    __slots__ = ("_guest", "_limited", "_token")
+
+    _token: Token[CallInfo]
+
+    def __init__(self, guest: Guest, id: str) -> None:  # noqa: A002 - the field's own name
+        # Not super().__init__(): there is no store before the block is entered, so a call never entered leaks none.
+        self.id = id
+        self.guest = guest.name
+        self._guest = guest
+        self._limited = True
+        self._expired = False
+
+    async def __aenter__(self) -> Self:
+        self.store = self._guest._linked.store()
+        self._token = _current.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _current.reset(self._token)
+        self.store.close()
+
+    async def invoke(self, function: ExportedFunction, *arguments: Any) -> Any:
+        """Call an exported function of this call's instance.
+
+        Returns:
+            Its result as `qwasr.values` describes.
+
+        Raises:
+            WitError: the function's result is a ``result``, and it is an error.
+            DeadlineExceeded: it took longer than the guest's `timeout_s`, and no one lifted the deadline.
+            GuestError: it trapped, exited, could not be instantiated, or a host function failed.
+        """
+        deadlines = self._guest._deadlines
+        if self._limited:
+            deadlines.begin(self)
+        try:
+            return await self.store.call(function, *arguments)
+        except CancelledError:
+            if self._expired and self.settle():
+                message = f"{self.guest} took longer than {deadlines.limit_s:g} s (QWASR_GUEST_TIMEOUT_S)"
+                raise DeadlineExceeded(message) from None
+            raise
+        finally:
+            deadlines.end(self)
+            if self._expired:  # it ended in the very moment in which its time was up
+                self.settle()
+
+    def lift_deadline(self) -> None:
+        """Let the invocation under way, and those that follow, take as long as they like.
+
+        For host functions: once a response has begun, its length is the client's patience and not the deadline's.
+        """
+        self._limited = False
+        self._guest._deadlines.end(self)

@@ -1,0 +1,324 @@
+"""The embedding API: connect, compile, link, serve, drain.
+
+::
+
+    async with Runtime("app.wasm", backends={"keyvalue": Memory()}) as runtime:
+        await runtime.serve()
+
+A `Runtime` owns everything of one component: plug-ins, engine, backends, servers. Nothing is shared between two of
+them, so one process can run several. The command line is a user of this class and does nothing that others cannot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from qwasr._log import log_guest_error
+from qwasr._signals import StopSignals
+from qwasr.backends import allowed_stores, choose
+from qwasr.connections import BackendSet, Connections
+from qwasr.environment import all_variables, unread_variables
+from qwasr.errors import ComponentError, PluginError, QwasrError
+from qwasr.guest import Guest, GuestCall
+from qwasr.registry import Registry
+from qwasr.runtime_options import RuntimeOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+
+    from qwasr.backends import Binding
+    from qwasr.engine import Component, Engine, LinkedComponent
+    from qwasr.hooks import Interface
+    from qwasr.hosting import HostInterface
+    from qwasr.protocols import Server
+
+__all__ = ["Guest", "GuestCall", "Runtime", "RuntimeOptions", "log_guest_error"]
+
+_logger = logging.getLogger("qwasr.runtime")
+T = TypeVar("T")
+
+
+class Runtime:
+    """One component, ready to be called and served while the `async with` block lasts.
+
+    Args:
+        component: path of a component (`.wasm`) or of component text (`.wat`), or its bytes.
+        backends: backend objects that win over every variable, by interface (``"keyvalue"``) or by named store
+            (``"keyvalue/sessions"``). They stay the caller's: the runtime does not close them.
+        environ: the variables to read; the process's own when not given.
+        plugins: plug-in modules besides the installed ones.
+        fakes: whether the stand-ins that plug-ins register for tests serve instead of configured backends.
+        allow_precompiled: whether a precompiled file is loaded. It is native code: trust it as you trust a program.
+        trap_unknown_imports: whether imports that nothing provides become functions that trap when called.
+        options: limits of the runtime; read from `environ` when not given.
+
+    Attributes:
+        guest: the linked component.
+        bindings: what serves each interface that the component imports, and why.
+        servers: the servers that run, after `start`.
+
+    Raises, on entering the block:
+        ConfigurationError: a variable or file is wrong.
+        PluginError: a plug-in that was asked for is missing, or plug-ins contradict each other.
+        BackendError: a backend cannot be connected.
+        ComponentError: the component cannot be loaded; as `LinkError`, its imports cannot be provided.
+    """
+
+    guest: Guest
+    bindings: tuple[Binding, ...]
+    servers: tuple[Server, ...]
+
+    def __init__(
+        self,
+        component: str | Path | bytes,
+        *,
+        backends: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        plugins: Iterable[object] | None = None,
+        fakes: bool = False,
+        allow_precompiled: bool = False,
+        trap_unknown_imports: bool = False,
+        options: RuntimeOptions | None = None,
+    ) -> None:
+        self._source = component
+        self._ready = dict(backends or {})
+        self._environ = dict(os.environ if environ is None else environ)
+        self._plugins = tuple(plugins or ())
+        self._fakes = fakes
+        self._allow_precompiled = allow_precompiled
+        self._trap_unknown_imports = trap_unknown_imports
+        self._options = options
+        self._engine: Engine | None = None
+        self._exit = AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._stop_lock = asyncio.Lock()
+        self._drains: set[asyncio.Task[None]] = set()
+        self.bindings = ()
+        self.servers = ()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self._registry = Registry(self._plugins, environ=self._environ)
+            self._warn()
+            options = self._options = self._options or RuntimeOptions.from_env(self._environ)
+            stack.callback(self._close_engine)  # before there is one: loading may be cancelled half way
+            engine, component = await _in_thread(lambda: self._load(options))
+            self._component = component
+            connections = Connections()
+            stack.push_async_callback(connections.close)
+            hosts = await self._connect(connections)
+            linked = self._link(engine, hosts)
+            self.guest = Guest(component.name, linked, options.guest_timeout_s)
+            stack.callback(self.guest.close)
+            stack.push_async_callback(self._close_servers)
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        async with self._exit:
+            if kind is None:
+                await self.stop()
+
+    async def call(self, interface: str | None, function: str, *arguments: Any) -> Any:
+        """Call an exported function on a fresh instance, under the deadline.
+
+        Args:
+            interface: the exported interface, ``None`` for a function that the world exports itself.
+            function: its name in WIT.
+            arguments: the values that `qwasr.values` describes.
+
+        Raises:
+            ComponentError: the component exports no such function.
+            WitError: the function's result is a ``result``, and it is an error.
+            GuestError: the call ended without a result.
+        """
+        exported = self.guest.function(interface, function)
+        async with self.guest.call() as call:
+            return await call.invoke(exported, *arguments)
+
+    @property
+    def has_servers(self) -> bool:
+        """Whether an installed server serves something that the guest exports."""
+        return bool(self._server_classes())
+
+    async def start(self) -> None:
+        """Start every installed server whose interface the guest exports.
+
+        Raises:
+            ComponentError: there is nothing to serve.
+            OptionError: a variable of a server does not fit.
+            ServeError: a server cannot listen.
+        """
+        classes = self._server_classes()
+        if not classes:
+            raise ComponentError(self._nothing_to_serve())
+        servers: list[Server] = []
+        try:
+            for server in [_make_server(cls, self._environ) for cls in classes]:
+                await server.start(self.guest)
+                servers.append(server)
+        finally:
+            self.servers = tuple(servers)  # what did start is closed with the block
+
+    async def stop(self) -> None:
+        """Take nothing new, let what runs finish for `QWASR_SHUTDOWN_S` at most, and close the servers."""
+        self._stopping.set()
+        async with self._stop_lock:
+            self._drains = {asyncio.create_task(self._drain(server)) for server in self.servers}
+            try:
+                if self._drains:
+                    # A server keeps to its time by itself; the second on top is for one that does not.
+                    await asyncio.wait(self._drains, timeout=self._shutdown_s + 1)
+            finally:
+                await self._close_servers()
+
+    async def serve(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Serve until `stop` is called or SIGTERM or SIGINT arrives, then drain; a second signal cuts that short.
+
+        Args:
+            on_ready: called once, when every server serves.
+
+        Raises:
+            ComponentError, OptionError, ServeError: as `start` does.
+        """
+        with StopSignals(self._on_signal):
+            await self.start()
+            if on_ready is not None:
+                on_ready()
+            await self._stopping.wait()
+            await self.stop()
+
+    def _server_classes(self) -> list[type[Server]]:
+        return [server for server in self._registry.servers if self.guest.exports(server.export)]
+
+    def _on_signal(self, name: str, times: int) -> None:
+        if times == 1:
+            _logger.info("%s: taking nothing new, finishing what runs", name)
+            self._stopping.set()
+            return
+        _logger.warning("%s again: stopping at once", name)
+        for drain in self._drains:
+            drain.cancel()
+
+    async def _drain(self, server: Server) -> None:
+        try:
+            await server.drain(self._shutdown_s)
+        except Exception:
+            _logger.exception("the server of %s does not drain cleanly", server.export)
+
+    async def _close_servers(self) -> None:
+        servers, self.servers = self.servers, ()
+        for drain in self._drains:
+            drain.cancel()
+        for server in servers:
+            try:
+                await server.close()
+            except Exception:
+                _logger.exception("the server of %s does not close cleanly", server.export)
+
+    @property
+    def _shutdown_s(self) -> float:
+        return self._options.shutdown_s if self._options else 0.0
+
+    def _load(self, options: RuntimeOptions) -> tuple[Engine, Component]:
+        """Make the engine and compile; in a thread, since the first compilation of a large component takes seconds."""
+        from qwasr.engine import Engine
+
+        engine = self._engine = Engine(options.engine(self._environ))
+        return engine, engine.load(self._source, allow_precompiled=self._allow_precompiled)
+
+    def _close_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    async def _connect(self, connections: Connections) -> list[HostInterface]:
+        """Connect what the component's imports need, and nothing else; return the objects behind the imports."""
+        hosts: list[HostInterface] = []
+        bindings: list[Binding] = []
+        for interface, imports in self._needed():
+            choices = choose(interface, self._registry, self._environ, ready=self._ready, fakes=self._fakes)
+            default, *stores = [await connections.connect(choice) for choice in choices]
+            bindings += [replace(choice.binding, imports=imports) for choice in choices]
+            names = [choice.binding.store or "" for choice in choices[1:]]
+            backends: BackendSet[Any] = BackendSet(
+                interface.name,
+                default,
+                dict(zip(names, stores, strict=True)),
+                allowed=allowed_stores(interface.name, self._environ),
+            )
+            hosts += _make_hosts(interface, backends)
+        self.bindings = tuple(bindings)
+        return hosts
+
+    def _needed(self) -> list[tuple[Interface, tuple[str, ...]]]:
+        """Return the interfaces that serve the component's imports, each with those imports."""
+        found: dict[str, tuple[Interface, tuple[str, ...]]] = {}
+        for name in self._component.imports:
+            interface = self._registry.interface_of(name)
+            if interface is not None:
+                _, earlier = found.get(interface.name, (interface, ()))
+                found[interface.name] = interface, (*earlier, name)
+        return list(found.values())
+
+    def _link(self, engine: Engine, hosts: list[HostInterface]) -> LinkedComponent:
+        linked = engine.link(
+            self._component,
+            hosts,
+            trap_unknown_imports=self._trap_unknown_imports,
+            providers=self._registry.hint,
+        )
+        for name in linked.trapped:
+            _logger.warning("nothing provides %s: its functions trap when they are called", name)
+        return linked
+
+    def _warn(self) -> None:
+        variables = all_variables(self._registry)
+        slips = unread_variables(variables, self._environ, self._registry.interfaces)
+        for sentence in [*self._registry.problems, *slips]:
+            _logger.warning("%s", sentence)
+
+    def _nothing_to_serve(self) -> str:
+        exports = ", ".join(self._component.exports) or "nothing"
+        servers = ", ".join(sorted(server.export for server in self._registry.servers)) or "none is installed"
+        hints = [hint for name in self._component.exports if (hint := self._registry.server_hint(name))]
+        advice = f" To serve it: {'; '.join(dict.fromkeys(hints))}." if hints else ""
+        return (
+            f"{self.guest.name} exports nothing that can be served. It exports: {exports}. Servers: {servers}.{advice}"
+        )
+
+
+def _make_hosts(interface: Interface, backends: BackendSet[Any]) -> list[HostInterface]:
+    try:
+        classes: Iterable[Any] = interface.hosts()
+        return [cls(backends) for cls in classes]
+    except QwasrError:
+        raise
+    except Exception as error:
+        message = f"the interface {interface.name} cannot be set up: {type(error).__name__}: {error}"
+        raise PluginError(message) from error
+
+
+def _make_server(cls: Any, environ: Mapping[str, str]) -> Server:
+    server: Server = cls(cls.Options.from_env(environ))
+    return server
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread and never leave it behind: what it uses is closed after it has ended."""
+    task = asyncio.create_task(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        task.exception()  # looked at, so that asyncio does not complain that no one did
+        raise

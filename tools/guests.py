@@ -1,0 +1,141 @@
+"""Builds the guest components of `examples/` and `tests/guests/` into `build/guests/<name>.wasm`.
+
+A guest is a folder with `wit/world.wit` (one world) and its source: `app.py`, `guest.c` or `Cargo.toml`. What its world
+names is collected from the repository's `wit/` (and the guest's own `wit/deps/`). A guest is built again when its
+sources, its WIT, a language's tools or the way they are called change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import languages
+from tools.languages import LANGUAGES, BuildError, Job, Language, MissingTool
+
+ROOT = Path(__file__).resolve().parent.parent
+_NAMED_PACKAGE = re.compile(r"\b([a-z][a-z0-9-]*):([a-z][a-z0-9-]*)(?:/[a-z0-9-]+)?@([0-9][\w.-]*\w)")
+_NOT_SOURCE = {"target", "tests", "__pycache__", "README.md", "Cargo.lock"}
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One folder that a component is built from, below `root`."""
+
+    folder: Path
+    language: Language
+    root: Path = ROOT
+
+    @property
+    def component(self) -> Path:
+        """Where the built component lies."""
+        return self.root / "build" / "guests" / f"{self.folder.name}.wasm"
+
+    @property
+    def wit(self) -> Path:
+        """Where the world and the packages that it needs are put together."""
+        return self.root / "build" / "wit" / self.folder.name
+
+    def sources(self) -> tuple[Path, ...]:
+        """The files that the component is made of, without its WIT."""
+        files = ((path, path.relative_to(self.folder).parts) for path in sorted(self.folder.rglob("*")))
+        return tuple(p for p, parts in files if p.is_file() and parts[0] != "wit" and not _NOT_SOURCE & set(parts))
+
+    def build(self) -> bool:
+        """Builds the component unless it is up to date.
+
+        Returns:
+            Whether it had to be built.
+
+        Raises:
+            MissingTool: when the language's tools are not installed.
+            BuildError: when they fail.
+        """
+        toolchain = [Path(languages.__file__).read_text(), *self.language.versions()]
+        wit = wit_tree(self.folder / "wit", self.root / "wit")
+        digest = hashlib.sha256("\0".join(toolchain).encode())
+        for name, content in (*wit.items(), *((str(path), path.read_bytes()) for path in self.sources())):
+            digest.update(b"%d %d " % (len(name.encode()), len(content)) + name.encode() + content)
+        stamp = self.component.with_suffix(".stamp")
+        if self.component.exists() and stamp.exists() and stamp.read_text() == digest.hexdigest():
+            return False
+        shutil.rmtree(self.wit, ignore_errors=True)
+        write_tree(self.wit, wit)
+        self.component.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.root / "build") as scratch:
+            job = Job(self.folder, self.sources(), self.wit, Path(scratch) / self.component.name)
+            self.language.build(job)
+            job.target.replace(self.component)  # at once: another process may be reading the old one
+        stamp.write_text(digest.hexdigest())
+        return True
+
+
+def wit_tree(folder: Path, packages: Path = ROOT / "wit") -> dict[str, bytes]:
+    """A complete WIT tree, path by content: the folder's own files, and every package that they name, transitively."""
+    tree = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.wit"))}
+    own = {name for text in tree.values() for name in re.findall(r"(?m)^package ([^;]+);", text.decode())}
+    unread = [text.decode() for text in tree.values()]
+    while unread:
+        for namespace, name, version in _NAMED_PACKAGE.findall(unread.pop()):
+            path = packages / f"{namespace}-{name}-{version}" / "package.wit"
+            target = f"deps/{path.parent.name}.wit"
+            if target not in tree and f"{namespace}:{name}@{version}" not in own:
+                tree[target] = path.read_bytes()
+                unread.append(tree[target].decode())
+    return dict(sorted(tree.items()))
+
+
+def write_tree(folder: Path, tree: dict[str, bytes]) -> None:
+    """Writes a tree of `wit_tree` into a folder."""
+    for name, content in tree.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def discover(root: Path = ROOT) -> dict[str, Guest]:
+    """Every guest of the repository by its name."""
+    worlds = [*root.glob("examples/*/wit/world.wit"), *root.glob("tests/guests/*/wit/world.wit")]
+    folders = sorted(world.parent.parent for world in worlds)
+    kinds = ((folder, language) for folder in folders for language in LANGUAGES)
+    return {f.name: Guest(f, language, root) for f, language in kinds if (f / language.marker).exists()}
+
+
+def main(names: Iterable[str]) -> int:
+    """Builds the named guests, or all; returns the exit code.
+
+    A guest whose tools are missing is an error when it was named or `CI` is set, and a line of output otherwise.
+    """
+    guests = discover()
+    wanted = list(names)
+    failed = False
+    for name in wanted or guests:
+        if name not in guests:
+            print(f"{name}: no such guest; there are {', '.join(guests)}", file=sys.stderr)
+            return 2
+        guest, began_s = guests[name], time.monotonic()
+        try:
+            if guest.build():
+                size_kb = guest.component.stat().st_size / 1000
+                print(f"{name}: built in {time.monotonic() - began_s:.1f} s, {size_kb:,.0f} kB", flush=True)
+        except MissingTool as error:
+            failed |= bool(wanted or os.environ.get("CI"))
+            print(f"{name}: not built. {error}", file=sys.stderr)
+        except BuildError as error:
+            failed = True
+            print(f"{name}: the build failed.\n{error}", file=sys.stderr)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Build guest components into build/guests/.")
+    parser.add_argument("names", nargs="*", metavar="GUEST", help="which guests; all when none is named")
+    sys.exit(main(parser.parse_args().names))

@@ -1,0 +1,174 @@
+"""How a guest of each language becomes a component: componentize-py, zig's C compiler, cargo."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parent
+BUILD = TOOLS.parent / "build"
+_C_FLAGS = ("-target", "wasm32-freestanding", "-std=c11", "-Oz", "-nostdlib", "-mbulk-memory")
+_C_WARNINGS = ("-Wall", "-Wextra", "-Werror")
+_C_LINKER = ("-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,-z,stack-size=65536")
+
+
+class MissingTool(Exception):
+    """A guest's language has no tools here; the message says what to install."""
+
+
+class BuildError(Exception):
+    """A guest's build failed; the message holds what its tools printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One build: a guest's folder and sources, its complete WIT tree, and the component to write.
+
+    The target lies in a folder of its own, which is deleted after the build.
+    """
+
+    folder: Path
+    sources: tuple[Path, ...]
+    wit: Path
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language by the file that marks its guests.
+
+    `versions` raises MissingTool, or returns what identifies the tools: another value means another build.
+    """
+
+    marker: str
+    versions: Callable[[], list[str]]
+    build: Callable[[Job], None]
+
+
+def _run(*command: str | Path, cwd: Path = TOOLS, env: dict[str, str] | None = None) -> str:
+    parts = [str(part) for part in command]
+    done = subprocess.run(parts, cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"{' '.join(parts)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _distribution(name: str) -> str:
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        msg = f"{name} is not installed in this environment: `make .venv/.stamp` does it"
+        raise MissingTool(msg) from None
+
+
+def _program(name: str, hint: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise MissingTool(f"{name} is not on the PATH: {hint}")
+    return found
+
+
+# Python
+
+
+def _python_versions() -> list[str]:
+    return [_distribution("componentize-py")]
+
+
+def _build_python(job: Job) -> None:
+    """componentize-py takes up every module of the folder it is given, so it gets the sources alone."""
+    app = job.target.parent / "app"
+    for source in job.sources:
+        copy = app / source.relative_to(job.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, copy)
+    tool = Path(sys.executable).with_name("componentize-py")
+    _run(tool, "-d", job.wit, "componentize", "-p", app, "app", "-o", job.target)
+
+
+# C, and the step from a core module to a component that Rust needs, too
+
+
+def _componentizer_versions() -> list[str]:
+    _program("node", "install Node.js 20 or newer")
+    _program("npm", "install npm, with Node.js 20 or newer")
+    return [(TOOLS / "package-lock.json").read_text(), (TOOLS / "componentize.mjs").read_text()]
+
+
+def _componentize(core: Path, target: Path, *wit: Path) -> None:
+    installed, lock = TOOLS / "node_modules" / ".package-lock.json", TOOLS / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        # not `npm ci`: it refuses a lock that lacks optional packages, and jco-node-fs names some that do not exist
+        _run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress")
+        installed.touch()
+    _run("node", TOOLS / "componentize.mjs", core, target, *wit)
+
+
+def _c_versions() -> list[str]:
+    return [_distribution("ziglang"), *_componentizer_versions()]
+
+
+def _build_c(job: Job) -> None:
+    core = job.target.with_name("core.wasm")
+    sources = [path for path in job.sources if path.suffix == ".c"]
+    _run(sys.executable, "-m", "ziglang", "cc", *_C_FLAGS, *_C_WARNINGS, *_C_LINKER, *sources, "-o", core)
+    _componentize(core, job.target, job.wit)
+
+
+# Rust
+
+
+@dataclass(frozen=True, slots=True)
+class _Rust:
+    rustc: str
+    version: str
+    has_target: bool  # a ready standard library for wasm32-wasip2, as rustup installs it; else std is built from source
+
+
+def _find_rust() -> _Rust:
+    _program("cargo", "install Rust, with rustup")
+    for rustc in filter(None, (shutil.which("rustc"), shutil.which("rustc", path=os.defpath))):
+        library = Path(_run(rustc, "--print", "target-libdir", "--target", "wasm32-wasip2").strip())
+        sources = Path(_run(rustc, "--print", "sysroot").strip()) / "lib/rustlib/src/rust/library/Cargo.lock"
+        if library.exists() or sources.exists():
+            return _Rust(rustc, _run(rustc, "-vV"), library.exists())
+    msg = "Rust has no wasm32 target: rustup target add wasm32-wasip2 (on Debian: apt install rustc-web rust-web-src)"
+    raise MissingTool(msg)
+
+
+def _rust_versions() -> list[str]:
+    rust = _find_rust()
+    return [rust.version] if rust.has_target else [rust.version, _distribution("ziglang"), *_componentizer_versions()]
+
+
+def _build_rust(job: Job) -> None:
+    rust, crate = _find_rust(), job.folder.name
+    output = BUILD / "rust" / crate
+    output.mkdir(parents=True, exist_ok=True)
+    cargo = ("cargo", "build", "--quiet", "--release", "--target-dir", output, "--target")
+    library = f"release/{crate.replace('-', '_')}.wasm"
+    env = {"RUSTC": rust.rustc}
+    if rust.has_target:
+        _run(*cargo, "wasm32-wasip2", cwd=job.folder, env=env)
+        shutil.copy(output / "wasm32-wasip2" / library, job.target)
+        return
+    linker = output / "wasm-ld"
+    # rustc begins with "-flavor wasm", which only its own linker understands
+    linker.write_text(f'#!/bin/sh\n[ "$1" != -flavor ] || shift 2\nexec "{sys.executable}" -m ziglang wasm-ld "$@"\n')
+    linker.chmod(0o755)
+    env |= {"RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER": str(linker)}
+    _run(*cargo, "wasm32-unknown-unknown", "-Zbuild-std=std,panic_abort", cwd=job.folder, env=env)
+    _componentize(output / "wasm32-unknown-unknown" / library, job.target)
+
+
+LANGUAGES = (
+    Language("app.py", _python_versions, _build_python),
+    Language("guest.c", _c_versions, _build_c),
+    Language("Cargo.toml", _rust_versions, _build_rust),
+)
