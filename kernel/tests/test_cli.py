@@ -151,10 +151,10 @@ def test_run_says_what_it_bound_before_it_serves_and_drains_on_sigterm(
     with start(environ, write_component("asking")) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        lines = [process.stdout.readline().rstrip() for _ in range(3)]
-        assert lines[0] == "shelf: wood (default); serves demo:shelf/shelf@0.1.0"
-        assert lines[1] == "answer 7"
-        assert lines[2].startswith("asking serves demo:shelf/handler at nowhere")
+        lines = [process.stdout.readline().rstrip() for _ in range(4)]
+        assert lines[:2] == ["shelf: wood (default)", "  demo:shelf@0.1.0: shelf"]
+        assert lines[2] == "answer 7"
+        assert lines[3].startswith("asking serves demo:shelf/handler at nowhere")
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read() == "drained\nwood closed\n"
         assert "SIGTERM: taking nothing new" in process.stderr.read()
@@ -165,10 +165,10 @@ def test_run_uses_uvloop_where_it_is_installed(environ: dict[str, str], write_co
     pytest.importorskip("uvloop", reason="uvloop is optional")
     with start(environ, write_component("asking")) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
+        lines = [process.stdout.readline() for _ in range(4)]
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-    assert "uvloop" in lines[2]
+    assert "uvloop" in lines[3]
     assert process.returncode == 0
 
 

@@ -33,7 +33,7 @@ def registry(plugin: Callable[..., Any]) -> Registry:
 
 
 def unread(registry: Registry, **environ: str) -> list[str]:
-    return unread_variables(all_variables(registry), environ, registry.interfaces)
+    return unread_variables(all_variables(registry), environ, registry)
 
 
 def test_variables_of_kernel_interfaces_and_backends_are_listed_with_their_readers(registry: Registry) -> None:
@@ -66,3 +66,10 @@ def test_another_variable_of_the_same_service_is_not_a_slip(registry: Registry) 
 
 def test_a_variable_with_our_prefix_that_is_like_no_other_is_reported_without_a_guess(registry: Registry) -> None:
     assert unread(registry, QWASR_XYZZY="1") == ["nothing reads the variable QWASR_XYZZY."]
+
+
+def test_an_interface_without_named_stores_has_no_variables_for_them(plugin: Callable[..., Any]) -> None:
+    interface = Interface(name="clock", wit=("demo:clock/clock",), hosts=list, stores=False)
+    registry = Registry([plugin(interfaces=[interface])], environ={}, entry_points=())
+    assert "QWASR_CLOCK_STORES" not in {variable.name for variable in all_variables(registry)}
+    assert unread(registry, QWASR_CLOCK__A="x")[0].startswith("nothing reads the variable QWASR_CLOCK__A.")

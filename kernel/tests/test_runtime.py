@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -159,36 +157,6 @@ def shelf(plugin: Make, host: type[Shelf] = Shelf, server: type[HandlerServer] |
 async def serving(asking: bytes, plugin: Make) -> AsyncIterator[Runtime]:
     async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=SHORT) as runtime:
         yield runtime
-
-
-async def test_an_export_is_called_directly(plain: bytes) -> None:
-    async with Runtime(plain, environ=OFFLINE) as runtime:
-        assert await runtime.call(None, "add", 2, 3) == 5
-
-
-async def test_a_component_is_read_from_a_file_and_named_after_it(write_component: Make) -> None:
-    async with Runtime(write_component("plain"), environ=OFFLINE) as runtime:
-        assert runtime.guest.name == "plain"
-
-
-async def test_a_guest_that_computes_too_long_meets_its_deadline(plain: bytes) -> None:
-    async with Runtime(plain, environ=OFFLINE, options=SHORT) as runtime:
-        with pytest.raises(DeadlineExceeded, match=r"took longer than 0\.2 s \(QWASR_GUEST_TIMEOUT_S\)"):
-            await runtime.call(None, "spin")
-        assert await runtime.call(None, "add", 1, 1) == 2
-
-
-async def test_a_trap_reaches_the_caller_with_its_backtrace(plain: bytes) -> None:
-    async with Runtime(plain, environ=OFFLINE) as runtime:
-        with pytest.raises(GuestTrap, match="unreachable") as caught:
-            await runtime.call(None, "trap")
-        assert "crash" in caught.value.backtrace
-
-
-async def test_a_function_that_is_not_exported_is_an_error(plain: bytes) -> None:
-    async with Runtime(plain, environ=OFFLINE) as runtime:
-        with pytest.raises(ComponentError):
-            await runtime.call(None, "subtract", 1, 1)
 
 
 async def test_an_import_is_served_by_the_default_backend_which_is_closed_at_the_end(
@@ -376,27 +344,3 @@ async def test_a_component_without_a_served_export_says_what_it_exports(plain: b
     async with Runtime(plain, environ=OFFLINE, plugins=[shelf(plugin)]) as runtime:
         with pytest.raises(ComponentError, match=r"It exports: add, spin, trap\. Servers: demo:shelf/handler"):
             await runtime.serve()
-
-
-async def test_a_misspelt_variable_is_a_warning(plain: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        async with Runtime(plain, environ={**OFFLINE, "QWASR_CONCURENCY": "2"}):
-            pass
-    assert "nothing reads the variable QWASR_CONCURENCY. Did you mean 'QWASR_CONCURRENCY'?" in caplog.text
-
-
-async def test_leaving_while_it_compiles_leaves_nothing_behind(plain: bytes) -> None:
-    before = threading.active_count()
-    task = asyncio.create_task(Runtime(plain, environ=OFFLINE).__aenter__())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not [thread for thread in threading.enumerate() if thread.name == "qwasr-epoch"]
-    assert threading.active_count() <= before + 1  # asyncio keeps the thread it worked in
-
-
-async def test_a_cache_folder_is_used_when_it_is_named(plain: bytes, tmp_path: Any) -> None:
-    folder = tmp_path / "cache"
-    async with Runtime(plain, environ={"QWASR_PLUGINS": "", "QWASR_CACHE_DIR": str(folder)}):
-        assert list(folder.iterdir())

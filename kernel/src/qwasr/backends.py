@@ -110,7 +110,7 @@ def choose(
     """
     stores: dict[str, Choice] = {}
     given = dict(ready or {})
-    for key, variable, text in store_variables(interface.name, environ):
+    for key, variable, text in store_variables(interface.name, environ) if interface.stores else ():
         if key in stores:
             raise ConfigurationError(f"{variable}: another variable stands for the store {key} too; unset one of them")
         stores[key] = _chosen(interface, key, variable, text, registry, environ)

@@ -25,16 +25,17 @@ def all_variables(registry: Registry) -> list[Variable]:
     for name, interface in sorted(registry.interfaces.items()):
         variable = interface_variable(name)
         choice = f"backend of {name}, by name or URL"
-        found += [
-            Variable(name=variable, default=interface.default, reader="qwasr.backends.choose", help=choice),
-            Variable(
-                name=f"{variable}_STORES",
-                kind="tuple",
-                optional=True,
-                reader="qwasr.backends.allowed_stores",
-                help=f"the only named stores of {name} that guests may open",
-            ),
-        ]
+        found.append(Variable(name=variable, default=interface.default, reader="qwasr.backends.choose", help=choice))
+        if interface.stores:
+            found.append(
+                Variable(
+                    name=f"{variable}_STORES",
+                    kind="tuple",
+                    optional=True,
+                    reader="qwasr.backends.allowed_stores",
+                    help=f"the only named stores of {name} that guests may open",
+                )
+            )
     readers: list[type[ConnectOptions]] = [
         RuntimeOptions,
         CommandOptions,
@@ -47,7 +48,7 @@ def all_variables(registry: Registry) -> list[Variable]:
     return found
 
 
-def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], interfaces: Iterable[str]) -> list[str]:
+def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], registry: Registry) -> list[str]:
     """Return a sentence for each variable that looks meant for this process, but that nobody reads.
 
     One that begins with ``QWASR_`` always does; another one when it begins like a known variable and is spelt almost
@@ -56,12 +57,12 @@ def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], 
     Args:
         variables: what is read.
         environ: what is set.
-        interfaces: names of the installed interfaces, whose stores have variables of their own.
+        registry: the installed interfaces, whose stores have variables of their own.
     """
     variables = list(variables)
     known = {variable.name for variable in variables}
     known |= {f"{variable.name}_FILE" for variable in variables if variable.secret}
-    stores = tuple(f"{interface_variable(name)}__" for name in interfaces)
+    stores = tuple(f"{interface_variable(name)}__" for name, one in registry.interfaces.items() if one.stores)
     sentences = []
     for name in sorted(set(environ) - known):
         if name.startswith(stores):

@@ -66,6 +66,8 @@ class Interface:
         hosts: returns the `HostInterface` classes; called only when a component needs one of them, so this is the
             place to import them. Each is constructed with one argument, the `Backends` of this interface.
         default: the name of the backend that serves when none is chosen; ``None`` when there is nothing to choose.
+        stores: whether guests open stores by name, so that `QWASR_KEYVALUE__<STORE>` and `QWASR_KEYVALUE_STORES` mean
+            something.
         help: one line for `qwasr plugins`.
     """
 
@@ -73,6 +75,7 @@ class Interface:
     wit: tuple[str, ...]
     hosts: Callable[[], Sequence[type[HostInterface]]]
     default: str | None = None
+    stores: bool = True
     help: str = ""
 
 

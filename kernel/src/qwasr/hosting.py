@@ -102,3 +102,13 @@ class HostInterface:
             cls.wit = wit
         if resources:
             cls.resources = tuple(resources)
+
+    def imported(self, function: str, result: str) -> None:
+        """Learn, at link time, of one function that the component imports; does nothing unless a class overrides it.
+
+        For an interface that is in use in several shapes under one version, which only the result's type tells apart.
+
+        Args:
+            function: the function's WIT name, ``"get-many"``.
+            result: its result's type as messages show it, ``"result<list<u8>, variant error>"``; empty without one.
+        """

@@ -283,7 +283,7 @@ class Runtime:
 
     def _warn(self) -> None:
         variables = all_variables(self._registry)
-        slips = unread_variables(variables, self._environ, self._registry.interfaces)
+        slips = unread_variables(variables, self._environ, self._registry)
         for sentence in [*self._registry.problems, *slips]:
             _logger.warning("%s", sentence)
 

@@ -33,9 +33,10 @@ def command(environ: dict[str, str], markdown: bool, as_json: bool) -> None:
         _print_page(variables)
         return
     report = [_describe(variable, environ) for variable in variables]
-    for interface in registry.interfaces:
-        report += [_store(interface, *one) for one in store_variables(interface, environ)]
-    warnings = [*registry.problems, *unread_variables(variables, environ, registry.interfaces)]
+    for interface in registry.interfaces.values():
+        if interface.stores:
+            report += [_store(interface.name, *one) for one in store_variables(interface.name, environ)]
+    warnings = [*registry.problems, *unread_variables(variables, environ, registry)]
     if as_json:
         print_json({"variables": report, "warnings": warnings})
         return
@@ -45,7 +46,16 @@ def command(environ: dict[str, str], markdown: bool, as_json: bool) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
+_PAGE_HEAD = """# Variables
+
+Made by `qwasr env --markdown` from the plug-ins that are installed here; `qwasr env` shows what is set. A variable is read
+once, at start-up. A secret may come from a file: `NAME_FILE=/run/secrets/name`. `--env-file` reads variables from a file, and
+the environment wins over it. Any interface also takes `QWASR_<INTERFACE>__<STORE>`, the backend of one named store.
+"""
+
+
 def _print_page(variables: list[Variable]) -> None:
+    click.echo(_PAGE_HEAD)
     click.echo("| variable | default | meaning | expected | read by |\n| --- | --- | --- | --- | --- |")
     for one in variables:
         name = f"`{one.name}`" + (f" or `{one.name}_FILE`" if one.secret else "")

@@ -15,7 +15,7 @@ from qwasr.errors import GuestError, GuestExit, QwasrError
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from qwasr.runtime import Runtime
 
@@ -79,11 +79,23 @@ def command(environ: dict[str, str], component: Path) -> int:
 async def _run(runtime: Runtime) -> int:
     async with runtime:
         for binding in runtime.bindings:
-            click.echo(f"{binding}; serves {', '.join(binding.imports)}")
+            click.echo(str(binding))
+            for line in _by_package(binding.imports):
+                click.echo(f"  {line}")
         if runtime.guest.exports("wasi:cli/run") and not runtime.has_servers:
             return await _run_once(runtime)
         await runtime.serve(on_ready=lambda: _say_where(runtime))
     return 0
+
+
+def _by_package(imports: Iterable[str]) -> list[str]:
+    """Return ``wasi:io@0.2.9: poll, streams`` for each package and version."""
+    packages: dict[str, list[str]] = {}
+    for name in imports:
+        interface, at, version = name.partition("@")
+        package, _, short = interface.partition("/")
+        packages.setdefault(f"{package}{at}{version}", []).append(short)
+    return [f"{package}: {', '.join(names)}" for package, names in packages.items()]
 
 
 def _say_where(runtime: Runtime) -> None:

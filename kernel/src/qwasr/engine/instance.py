@@ -43,7 +43,8 @@ def split_trap(message: str) -> tuple[str, str]:
     lines = [re.sub(r"^\d+: ", "", line.strip()) for line in causes.splitlines() if line.strip()]
     if not lines:
         return message.strip().splitlines()[0] if message.strip() else "unknown error", "\n".join(frames)
-    return lines[-1], "\n".join(frames)
+    # wasmtime puts the trap itself last, below what led to it; a longer explanation of its own begins with the reason
+    return (lines[-1] if lines[-1].startswith("wasm trap:") else lines[0]), "\n".join(frames)
 
 
 class Store:

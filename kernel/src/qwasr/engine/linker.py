@@ -220,12 +220,13 @@ class _Interface:
         target, is_method = self._target(FunctionName.parse(name), name)
         names = [param for param, _ in parameters]
         self._check_signature(name, target, names[1:] if is_method else names)
-        result = reflected.result
+        result = None if reflected.result is None else types.codec(reflected.result)
+        self._host.imported(name, "" if result is None else result.name)
         function = HostFunction(
             name=f"{self._name}#{name}",
             target=snake_case(FunctionName.parse(name).function) if is_method else target,
             lifts=[types.codec(of).lift for _, of in parameters],
-            result=None if result is None else types.codec(result),
+            result=result,
             waits=_waits(target),
         )
         callback, add = make_callback(self._linked.running, function)

@@ -29,6 +29,7 @@ _MEMORIES_PER_GUEST: Final = 2
 _TABLES_PER_GUEST: Final = 4
 _CORE_INSTANCES_PER_GUEST: Final = 40
 _KEEP_RESIDENT_BYTES: Final = 512 * _KIB  # zeroed in place instead of given back; 256 KiB to 1 MiB measured best
+_HEADROOM_BYTES: Final = _GIB  # the rest of the process: where a compiler thread's stack is refused the library aborts, too
 _MAX_METADATA_BYTES: Final = 16 * _MIB  # of one instance, native bookkeeping
 
 
@@ -90,7 +91,7 @@ def choose_layout(concurrency: int, memory_bytes: int) -> Layout:
         Layout(True, page_aligned, 64 * _KIB, concurrency, page_aligned),
     )
     for layout in candidates:
-        if can_reserve(layout.total_bytes + layout.total_bytes // 16):
+        if can_reserve(layout.total_bytes + layout.total_bytes // 16 + _HEADROOM_BYTES):
             return layout
         _log.warning(
             "no address space for a pool of %d guests (%.1f GiB); trying a smaller one (see ulimit -v)",
