@@ -63,7 +63,12 @@ def qwasr_register_interfaces() -> list[Interface]:
     """Register the interface `wasi`."""
     return [
         Interface(
-            name="wasi", wit=_WIT, hosts=_hosts, default="system", help="time, chance, environment, standard streams"
+            name="wasi",
+            wit=_WIT,
+            hosts=_hosts,
+            default="system",
+            stores=False,
+            help="time, chance, environment, standard streams",
         )
     ]
 
