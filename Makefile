@@ -18,7 +18,7 @@ PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 PY := .venv/bin/python
 
-.PHONY: help run test lint bench dist guests lock clean
+.PHONY: help run test lint bench dist guests docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -47,6 +47,9 @@ dist: .venv/.stamp ## wheels of every distribution, in dist/
 
 guests: .venv/.stamp ## the example guests whose tools are installed, in build/guests/
 	$(PY) -m tools.guests
+
+docs: .venv/.stamp ## the generated page of variables, docs/variables.md
+	.venv/bin/qwasr env --markdown > docs/variables.md
 
 lock: $(UV) ## pin every package with its hashes in requirements.lock, and npm's in tools/package-lock.json
 	$(UV) pip compile -q --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \

@@ -31,9 +31,7 @@ class JsonFile(SimpleKeyValue):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.buckets: dict[str, dict[str, tuple[str, float | None]]] = {}
-        if path.exists():
-            self.buckets = json.loads(path.read_text())
+        self.buckets = json.loads(path.read_text()) if path.exists() else {}
 
     @classmethod
     async def connect(cls, options: JsonFileOptions) -> Self:
@@ -59,11 +57,8 @@ class JsonFile(SimpleKeyValue):
 
     async def commit(self) -> None:
         """Write the file, whole or not at all."""
-        await asyncio.to_thread(self._write)
-
-    def _write(self) -> None:
         new = self.path.with_name(f"{self.path.name}.new")
-        new.write_text(json.dumps(self.buckets))
+        await asyncio.to_thread(new.write_text, json.dumps(self.buckets))
         new.replace(self.path)
 
 

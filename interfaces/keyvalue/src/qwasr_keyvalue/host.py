@@ -141,18 +141,31 @@ class Atomics(HostInterface, wit="wasi:keyvalue/atomics", resources=(Cas,)):
 
 
 class Batch(HostInterface, wit="wasi:keyvalue/batch"):
-    """wasi:keyvalue/batch: many keys in one call; the same in both drafts."""
+    """wasi:keyvalue/batch: many keys in one call; the same in both drafts.
+
+    `get-many` has two shapes under one version: at first a missing key's whole entry was `none`, then its value alone.
+    Spin's guests have the later one.
+    """
 
     def __init__(self, backends: Backends[KeyValue]) -> None:
-        pass
+        self._answers_each_key = False
+
+    def imported(self, function: str, result: str) -> None:
+        """Learn which shape of `get-many` the component has."""
+        if function == "get-many":
+            self._answers_each_key = result.startswith("result<list<tuple<")
 
     @host_function
-    async def get_many(self, bucket: BucketResource, keys: list[str]) -> list[tuple[str, bytes] | None]:
-        """Return each key with its value, in the order asked for, `none` in the place of a key that does not exist."""
+    async def get_many(
+        self, bucket: BucketResource, keys: list[str]
+    ) -> list[tuple[str, bytes] | None] | list[tuple[str, bytes | None]]:
+        """Return each key with its value, in the order asked for, `none` for a key that does not exist."""
         for key in keys:
             check_key(key)
         values = await bucket.entries.get_many(keys)
         check_values(values)
+        if self._answers_each_key:
+            return list(zip(keys, values, strict=True))
         return [None if value is None else (key, value) for key, value in zip(keys, values, strict=True)]
 
     @host_function
