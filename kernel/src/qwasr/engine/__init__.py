@@ -1,7 +1,7 @@
 """WebAssembly, and nothing else: components as coroutines over wasmtime's C API.
 
-``Engine.load`` compiles a component, ``Engine.link`` wires its imports to Python classes, ``LinkedComponent.store`` makes
-one guest, ``await store.call(function, …)`` runs it. Values and host classes: `qwasr.values`, `qwasr.hosting`.
+``Engine.load`` compiles a component, ``Engine.link`` wires its imports to Python classes, ``LinkedComponent.store``
+makes one guest, ``await store.call(function, …)`` runs it. Values and host classes: `qwasr.values`, `qwasr.hosting`.
 """
 
 from qwasr.engine.component import Component

@@ -1,9 +1,10 @@
 """The C API of the wasmtime wheel, opened through cffi in ABI mode: no compiler, no generated code.
 
-Pointers are declared as integers: cffi converts an ``int`` in 20 ns where a pointer object costs 80. All values live in
-one picture of memory, `words`: an array of 64-bit words that begins at address 8, so that the word at address *a* has the
-index ``(a >> 3) - 1`` and index *i* has the address ``(i + 1) << 3``. A component value takes four words: its kind, then
-up to three words of payload (read from the wheel's own bindings of version 50; `check_layout` proves it at import).
+Pointers are declared as integers: cffi converts an ``int`` in 20 ns where a pointer object costs 80. All values live
+in one picture of memory, `words`: an array of 64-bit words that begins at address 8, so that the word at address *a*
+has the index ``(a >> 3) - 1`` and index *i* has the address ``(i + 1) << 3``. A component value takes four words:
+its kind, then up to three words of payload (read from the wheel's own bindings of version 50; `check_layout` proves
+it at import).
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def read_bytes(address: int, size: int) -> bytes:
     """Copy `size` bytes from an address."""
     if size == 0:
         return b""
-    return ffi.unpack(ffi.cast(_CHAR_POINTER, address), size)  # type: ignore[no-any-return]  # cffi has no types
+    return ffi.unpack(ffi.cast(_CHAR_POINTER, address), size)  # type: ignore[return-value]  # of `char` it is bytes
 
 
 def view(address: int, size: int) -> memoryview:

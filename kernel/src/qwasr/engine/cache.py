@@ -1,8 +1,8 @@
 """Compiled components on disk.
 
-An artefact is native code: of 300 corrupted ones 114 were loaded without an error. So each has a checksum beside it, a
-file that another user could have written is never loaded, and both files appear whole or not at all. The key is a hash of
-the component, the wasmtime version, the machine and every setting that changes compiled code.
+An artefact is native code: of 300 corrupted ones 114 were loaded without an error. So each has a checksum beside it,
+a file that another user could have written is never loaded, and both files appear whole or not at all. The key is a
+hash of the component, the wasmtime version, the machine and every setting that changes compiled code.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class ArtefactCache:
             for each in (self._folder, path, checksum):
                 info = each.stat()
                 if info.st_uid != os.geteuid() or info.st_mode & _OTHERS_MAY_WRITE:
-                    _log.warning("not using the compiled component cache: %s could have been written by another user", each)
+                    _log.warning(
+                        "not using the compiled component cache: %s could have been written by another user", each
+                    )
                     return False
             return checksum.read_text("ascii").strip() == _digest(path)
         except FileNotFoundError:

@@ -1,8 +1,8 @@
 """What the library calls when a guest calls its host.
 
-A callback runs on the guest's fiber and must never let a Python exception out: cffi would answer with zeros, which the
-library takes for success. So everything is caught here, kept as the store's failure, and raised again by the driver. The
-``onerror`` of cffi covers the instants before the first and after the last line of a callback.
+A callback runs on the guest's fiber and must never let a Python exception out: cffi would answer with zeros, which
+the library takes for success. So everything is caught here, kept as the store's failure, and raised again by the
+driver. The ``onerror`` of cffi covers the instants before the first and after the last line of a callback.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["HostFunction", "destructor", "make_callback", "ready_callback"]
 
 _PLAIN: Final = (
-    "uintptr_t(uintptr_t data, uintptr_t context, uintptr_t type, uintptr_t args, size_t n, uintptr_t results, size_t m)"
+    "uintptr_t(uintptr_t data, uintptr_t context, uintptr_t type, uintptr_t args, size_t n, "
+    "uintptr_t results, size_t m)"
 )
 _WAITING: Final = (
     "void(uintptr_t data, uintptr_t context, uintptr_t type, uintptr_t args, size_t n, uintptr_t results, size_t m, "

@@ -1,8 +1,8 @@
 """Between Python values and component values: one pair of functions for each WIT type, made at link time.
 
-``lift(i)`` reads the value at word index *i* and returns its Python value; ``lower(i, value)`` writes it. Neither looks
-at a type again. A lower that fails leaves nothing allocated and the slot as a plain ``false``; it raises `Misfit`, which
-collects the place on its way out. The Python side of each type is listed in `qwasr.values`.
+``lift(i)`` reads the value at word index *i* and returns its Python value; ``lower(i, value)`` writes it. Neither
+looks at a type again. A lower that fails leaves nothing allocated and the slot as a plain ``false``; it raises
+`Misfit`, which collects the place on its way out. The Python side of each type is listed in `qwasr.values`.
 
 Bytes cross at one place, `byte_list`: 32 bytes of memory for each byte of a ``list<u8>`` is how the C API carries
 them, so both directions are one strided copy.
@@ -43,14 +43,16 @@ if TYPE_CHECKING:
 BOOL, S8, U8, S16, U16, S32, U32, S64, U64, F32, F64, CHAR, STRING, LIST = range(14)
 RECORD, TUPLE, VARIANT, ENUM, OPTION, RESULT, FLAGS, RESOURCE = range(14, 22)
 
-MAX_ELEMENTS: Final = 2 * 1024 * 1024  # of one list on its way to the guest; the other way the library stops at 2 796 202
+MAX_ELEMENTS: Final = (
+    2 * 1024 * 1024
+)  # of one list on its way to the guest; the other way the library stops at 2 796 202
 MAX_STRING_BYTES: Final = 64 * 1024 * 1024  # of one string on its way to the guest
 
 _FLOAT32_MAX: Final = 3.4028234663852886e38
 _MAX_SHOWN_NUMBER: Final = 1 << 80
 
 
-class Misfit(Exception):  # noqa: N818 - it is a finding, the error is the `HostValueError` made from it
+class Misfit(Exception):
     """A Python value does not fit a WIT type.
 
     Attributes:
@@ -106,7 +108,7 @@ def _integer(name: str, kind: int, memory: Any, per_word: int) -> Codec:
 
 
 def _lift_bool(i: int) -> bool:
-    return u8s[(i + 1) << 3] != 0
+    return u8s[(i + 1) << 3] != 0  # type: ignore[no-any-return]  # cffi has no types
 
 
 def _lower_bool(i: int, value: Any) -> None:

@@ -38,7 +38,9 @@ def classify(data: bytes, name: str) -> str:
     if not data:
         raise ComponentError(f"{name} is empty")
     if len(data) > MAX_COMPONENT_BYTES:
-        raise ComponentError(f"{name} has {len(data)} bytes, more than the {MAX_COMPONENT_BYTES} that a component may have")
+        raise ComponentError(
+            f"{name} has {len(data)} bytes, more than the {MAX_COMPONENT_BYTES} that a component may have"
+        )
     if data.startswith(_ELF):
         return "precompiled"
     if data.startswith(_MAGIC):
@@ -54,7 +56,9 @@ def classify(data: bytes, name: str) -> str:
         return "component"
     if _TEXT.match(data):
         return "text"
-    raise ComponentError(f"{name} is not WebAssembly: neither a component, nor component text, nor a precompiled component")
+    raise ComponentError(
+        f"{name} is not WebAssembly: neither a component, nor component text, nor a precompiled component"
+    )
 
 
 def parse_text(data: bytes, name: str) -> bytes:

@@ -42,7 +42,11 @@ def _camel_case(name: str) -> str:
 
 
 def _lower_all(
-    i: int, first: int, step: int, steps: Iterable[tuple[Callable[[int, Any], None], Any, str]], count: int,
+    i: int,
+    first: int,
+    step: int,
+    steps: Iterable[tuple[Callable[[int, Any], None], Any, str]],
+    count: int,
     delete: Callable[[int], None],
 ) -> None:
     """Lower into a fresh vector's slots; when one fails make the rest harmless, free all, and raise with its place.
@@ -174,8 +178,8 @@ def _box(i: int) -> int:
 def variant_codec(name: str, cases: Sequence[tuple[str, Codec | None]]) -> Codec:
     """A variant: `Variant` both ways."""
     type_name = f"variant {name}"
-    by_bytes = {case.encode(): (case, codec and codec.lift) for case, codec in cases}
-    by_name = {case: (case.encode(), codec and codec.lower) for case, codec in cases}
+    by_bytes = {case.encode(): (case, codec.lift) for case, codec in cases if codec is not None}
+    by_name = {case: (case.encode(), None if codec is None else codec.lower) for case, codec in cases}
     constants = {case.encode(): Variant(case) for case, codec in cases if codec is None}
 
     def lift(i: int) -> Variant:
@@ -184,7 +188,7 @@ def variant_codec(name: str, cases: Sequence[tuple[str, Codec | None]]) -> Codec
         if constant is not None:
             return constant
         case, lift_payload = by_bytes[raw]
-        return Variant(case, lift_payload((words[i + 3] >> 3) - 1))  # type: ignore[misc]  # no payload is a constant
+        return Variant(case, lift_payload((words[i + 3] >> 3) - 1))
 
     def lower(i: int, value: Any) -> None:
         found = by_name.get(value.case) if isinstance(value, Variant) else None

@@ -64,8 +64,8 @@ class EngineOptions:
 class Engine:
     """Compiles components and runs their guests; one for a process is enough.
 
-    Its ticker thread advances the epoch, which makes busy guests yield. It shortens the interpreter's switch interval to
-    0.5 ms for the whole process: guests call back into Python, and must not wait for a busy thread.
+    Its ticker thread advances the epoch, which makes busy guests yield. It shortens the interpreter's switch interval
+    to 0.5 ms for the whole process: guests call back into Python, and must not wait for a busy thread.
 
     Args:
         options: limits and places.
@@ -121,7 +121,9 @@ class Engine:
 
     # ------------------------------------------------------------------ loading
 
-    def load(self, source: str | Path | bytes, *, name: str | None = None, allow_precompiled: bool = False) -> Component:
+    def load(
+        self, source: str | Path | bytes, *, name: str | None = None, allow_precompiled: bool = False
+    ) -> Component:
         """Compile a component, or take it from the cache. Blocks: seconds for a large one, so call it in a thread.
 
         Args:
@@ -130,7 +132,7 @@ class Engine:
             allow_precompiled: accept a precompiled file. It is native code and is not checked: trust its author.
 
         Raises:
-            ComponentError: it cannot be read or is not a component that this engine can run; the message says what it is.
+            ComponentError: it cannot be read, or is no component that this engine can run; the message says what it is.
         """
         started = time.perf_counter()
         path = None if isinstance(source, bytes) else Path(source)
@@ -152,7 +154,9 @@ class Engine:
                 "load it with --allow-precompiled if you trust who made it"
             )
             raise ComponentError(msg)
-        layouts = dict.fromkeys((self.layout, unpooled(self.options.memory_bytes)))  # the other one: too big for the pool
+        layouts = dict.fromkeys(
+            (self.layout, unpooled(self.options.memory_bytes))
+        )  # the other one: too big for the pool
         reason = ""
         for layout in layouts:
             native_engine = self._native(layout)

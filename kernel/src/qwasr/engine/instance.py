@@ -1,9 +1,9 @@
 """One guest instance: its store, and the driver that runs it as a coroutine.
 
-A poll runs the guest on its own fiber until it returns, until a host function has to wait, or until an epoch tick makes it
-yield. What the host function waits for is awaited *here*, by the task that called the guest, on the event loop's own
-stack: there is no task per host call, so a time-out or a cancellation reaches the host coroutine as in any other Python
-code, and leaving the driver drops the library's future, which ends the guest wherever it was.
+A poll runs the guest on its own fiber until it returns, until a host function has to wait, or until an epoch tick
+makes it yield. What the host function waits for is awaited *here*, by the task that called the guest, on the event
+loop's own stack: there is no task per host call, so a time-out or a cancellation reaches the host coroutine as in
+any other Python code, and leaving the driver drops the library's future, which ends the guest wherever it was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from qwasr.engine._capi import VALUE_WORDS, address_of, lib, new_words, take_err
 from qwasr.engine.codec import Misfit
 from qwasr.engine.composite import ResultCodec
 from qwasr.errors import GuestError, GuestTrap, HostFunctionError, HostValueError, InstantiationError
-from qwasr.values import WitError
+from qwasr.values import Err, WitError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -161,7 +161,7 @@ class Store:
             _, resource = self.resources.popitem()
             try:
                 resource.drop()
-            except Exception:
+            except Exception:  # noqa: BLE001 - one bad `drop` must not keep the others from theirs
                 _log.exception("dropping %s at the end of a call failed", type(resource).__name__)
 
     async def _instantiate(self) -> None:
@@ -286,7 +286,7 @@ class Store:
             self._answer = await pending
         except WitError as error:
             self._answer_error = error
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised again by `_raise_failure`, as what it is
             self.failure = error
@@ -307,7 +307,9 @@ class Store:
 
     # ------------------------------------------------------------------ for host functions
 
-    def suspend(self, pending: Awaitable[Any], result_slot: int, lower: Callable[[int, Any, WitError | None], None]) -> None:
+    def suspend(
+        self, pending: Awaitable[Any], result_slot: int, lower: Callable[[int, Any, WitError | None], None]
+    ) -> None:
         """Let the driver await a host function's answer; `ready` writes it where the library wants it."""
         self._pending = pending
         self._ready = False
@@ -353,8 +355,6 @@ class Store:
 
 
 def _unwrap(result: Any) -> Any:
-    from qwasr.values import Err  # noqa: PLC0415 - the one user of the class at run time
-
     if isinstance(result, Err):
         raise WitError(result.value)
     return result.value

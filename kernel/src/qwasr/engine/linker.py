@@ -268,7 +268,9 @@ class _Interface:
 
     def _error(self, what: str) -> LinkError:
         cls = type(self._host)
-        return LinkError(f"{self._linked.component.name} imports {self._name}, but {cls.__module__}.{cls.__name__} {what}")
+        return LinkError(
+            f"{self._linked.component.name} imports {self._name}, but {cls.__module__}.{cls.__name__} {what}"
+        )
 
     def _check(self, error: int) -> None:
         check(error, lambda text: self._error(f"cannot be linked: {text}"))

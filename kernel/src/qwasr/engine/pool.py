@@ -29,7 +29,9 @@ _MEMORIES_PER_GUEST: Final = 2
 _TABLES_PER_GUEST: Final = 4
 _CORE_INSTANCES_PER_GUEST: Final = 40
 _KEEP_RESIDENT_BYTES: Final = 512 * _KIB  # zeroed in place instead of given back; 256 KiB to 1 MiB measured best
-_HEADROOM_BYTES: Final = _GIB  # the rest of the process: where a compiler thread's stack is refused the library aborts, too
+_HEADROOM_BYTES: Final = (
+    _GIB  # the rest of the process: where a compiler thread's stack is refused the library aborts, too
+)
 _MAX_METADATA_BYTES: Final = 16 * _MIB  # of one instance, native bookkeeping
 
 

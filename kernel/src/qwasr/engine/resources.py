@@ -1,7 +1,8 @@
 """Handles: a host's objects as seen by the guest, and a guest's own resources as seen by the host.
 
 The library knows a host resource as a number, its *rep*; the running store's table holds the Python object for it.
-Handing an object to the guest as `own` enters it; the guest giving it back, dropping it, or the end of the call removes it.
+Handing an object to the guest as `own` enters it; the guest giving it back, dropping it, or the end of the call
+removes it.
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ value of each shape goes through the library and back before anything is served.
 
 from __future__ import annotations
 
-from typing import Any
-
 from importlib.metadata import version
+from typing import Any
 
 from qwasr.engine._capi import ALWAYS_READY, VALUE_WORDS, address_of, ffi, lib, new_words, words
 from qwasr.engine.codec import SCALARS, byte_list, number_list
@@ -40,12 +39,19 @@ def check_layout() -> None:
         codec.lower(i, value)
         clone(address_of(i), address_of(copy))
         back = codec.lift(copy)
-        same = all(getattr(back, f) == getattr(value, f) for f in ("a", "b")) if isinstance(value, _Pair) else back == value
+        same = (
+            all(getattr(back, f) == getattr(value, f) for f in ("a", "b"))
+            if isinstance(value, _Pair)
+            else back == value
+        )
         lib.wasmtime_component_val_delete(address_of(i))
         lib.wasmtime_component_val_delete(address_of(copy))
         words[i] = words[copy] = 0
         if not same:
-            msg = f"wasmtime {version('wasmtime')} lays out {codec.name} in another way than this release of qwasr-kernel expects"
+            msg = (
+                f"wasmtime {version('wasmtime')} lays out {codec.name} in another way "
+                "than this release of qwasr-kernel expects"
+            )
             raise ImportError(msg)
     del owner
     if not ffi.cast("bool (*)(uintptr_t)", ALWAYS_READY)(1):
