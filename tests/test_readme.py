@@ -18,7 +18,7 @@ BACKEND, EMBEDDING = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 def _backend() -> Any:
     module = ModuleType("shelf")
-    exec(compile(BACKEND, "README.md", "exec"), module.__dict__)  # noqa: S102 - our own README
+    exec(compile(BACKEND, "README.md", "exec"), module.__dict__)
     return module
 
 

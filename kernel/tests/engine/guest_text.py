@@ -1,8 +1,8 @@
 """Guests in component text, from the parts that a test cares about.
 
-`guest` writes the wiring between the component's imports, one core module and the component's exports. In the core module
-an imported function ``sleep`` is ``$sleep``, ``[method]counter.next`` is ``$method.counter.next``, and dropping a handle
-of the resource ``counter`` is ``$drop.counter``.
+`guest` writes the wiring between the component's imports, one core module and the component's exports. In the core
+module an imported function ``sleep`` is ``$sleep``, ``[method]counter.next`` is ``$method.counter.next``, and dropping
+a handle of the resource ``counter`` is ``$drop.counter``.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def guest(
         core_imports.append('(import "h" "memory" (memory $memory 2))')
         arguments.append('(export "memory" (memory $m))')
     nl = "\n  "
-    lifted = [f'(func (export "{name}") {of} (canon lift (core func $i "{name}") {options}))' for name, of in exports.items()]
+    lifted = [f'(func (export "{n}") {of} (canon lift (core func $i "{n}") {options}))' for n, of in exports.items()]
     return f"""(component
   {nl.join(instances)}
   {extra}

@@ -1,21 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from qwasr.engine.codec import MAX_ELEMENTS
-from qwasr.errors import GuestTrap, HostFunctionError, HostValueError
-from qwasr.hosting import HostInterface
-from qwasr.values import Err, Ok, Some, Variant, WitError
-from wit_types import (
+from kernel.tests.engine.wit_types import (
     BYTES,
     ENUM,
     FLAGS,
@@ -32,6 +24,10 @@ from wit_types import (
     tuple_of,
     variant_of,
 )
+from qwasr.engine.codec import MAX_ELEMENTS
+from qwasr.errors import GuestTrap, HostFunctionError, HostValueError
+from qwasr.hosting import HostInterface
+from qwasr.values import Err, Ok, Some, Variant, WitError
 
 if TYPE_CHECKING:
     from qwasr.engine import Engine, LinkedComponent
@@ -92,7 +88,7 @@ NESTED = [
 
 
 @pytest.mark.parametrize(("shape", "values"), NESTED)
-async def test_options_and_results_inside_each_other_stay_apart(engine: Engine, shape: Shape, values: list[Any]) -> None:
+async def test_options_and_results_in_each_other_stay_apart(engine: Engine, shape: Shape, values: list[Any]) -> None:
     linked, _ = linked_echo(engine, shape)
     for value in values:
         assert same(await echo(linked, value), value)
@@ -132,7 +128,11 @@ BAD = [
     (list_of(STRING), "ab", "str does not fit list<string>"),
     (tuple_of([U8, U8]), (1,), "tuple does not fit tuple<u8, u8>"),
     (tuple_of([U8, STRING]), (1, None), "[1]: NoneType does not fit string"),
-    (record_of([U8, list_of(STRING)]), type("R", (), {"from_": 1, "content_type": ["", 1]})(), ".content_type[1]: int 1"),
+    (
+        record_of([U8, list_of(STRING)]),
+        type("R", (), {"from_": 1, "content_type": ["", 1]})(),
+        ".content_type[1]: int 1",
+    ),
     (record_of([U8]), object(), "no attribute 'from_'"),
     (variant_of([None, U8]), Variant("case-9"), "the cases are case-0, case-1"),
     (variant_of([None, U8]), Variant("case-0", 1), "the case case-0 has no payload"),

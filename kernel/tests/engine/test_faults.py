@@ -47,7 +47,9 @@ WAITING_TO_START = guest(
 class Api(HostInterface, wit="test:host/api"):
     """Does what a test wants, in each of the three kinds."""
 
-    def __init__(self, act: Callable[[int], Any] = lambda n: n + 1, act_late: Callable[[int], Any] | None = None) -> None:
+    def __init__(
+        self, act: Callable[[int], Any] = lambda n: n + 1, act_late: Callable[[int], Any] | None = None
+    ) -> None:
         self.act = act
         self.act_late = act_late
 
@@ -359,7 +361,9 @@ async def test_a_timeout_inside_a_host_coroutine_is_its_own_business(engine: Eng
     assert await call(linked_api(engine, Api(act_late=impatient)), "waiting", 1) == 6
 
 
-async def test_a_host_coroutine_that_is_cancelled_from_inside_ends_the_call_as_cancelled(make_engine: MakeEngine) -> None:
+async def test_a_host_coroutine_cancelled_from_inside_ends_the_call_as_cancelled(
+    make_engine: MakeEngine,
+) -> None:
     async def inner(n: int) -> int:
         future = asyncio.get_running_loop().create_future()
         future.cancel()
@@ -371,7 +375,9 @@ async def test_a_host_coroutine_that_is_cancelled_from_inside_ends_the_call_as_c
     assert engine.slots.free == 8
 
 
-async def test_a_cancelled_task_that_a_host_function_returned_is_cancelled_with_the_call(make_engine: MakeEngine) -> None:
+async def test_a_task_that_a_host_function_returned_is_cancelled_with_the_call(
+    make_engine: MakeEngine,
+) -> None:
     tasks: list[asyncio.Task[None]] = []
 
     def begin(_n: int) -> Any:

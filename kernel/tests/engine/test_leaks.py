@@ -6,22 +6,22 @@ import asyncio
 import gc
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kernel.tests.engine.guest_text import Imports, call, guest, resource
-from qwasr.engine import Store
+from qwasr.engine import Component, Engine, EngineOptions, LinkedComponent, Store
 from qwasr.engine.resources import GuestHandle
-from qwasr.errors import GuestError, LinkError
+from qwasr.errors import GuestError, HostValueError, LinkError
 from qwasr.hosting import HostInterface, HostResource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kernel.tests.engine.conftest import MakeEngine
-    from qwasr.engine import Engine, LinkedComponent
 
 TIMES = 1000
 MAX_GROWTH_BYTES = 24 * 1024 * 1024  # a leaked guest is at least a memory of two pages: a thousand of them are 128 MiB
@@ -32,11 +32,13 @@ API = Imports(
         "[constructor]thing": "(result (own $thing))",
         "text": '(param "text" string) (result string)',
         "wait": '(param "n" u32) (result u32)',
+        "texts": "(result (list string))",
         "fail": "",
     },
     types=resource("thing"),
     resources=("thing",),
 )
+LONG = "x" * 50_000
 TOUCH = "(memory.fill (i32.const 65536) (i32.const 1) (i32.const 60000))"
 GUEST = guest(
     f"""
@@ -48,8 +50,11 @@ GUEST = guest(
     (func (export "trap") (call $both) unreachable)
     (func (export "raise") (call $both) (call $fail))
     (func (export "wait") (call $both) (drop (call $wait (i32.const 1))))
+    (func (export "list") (param i32 i32) (call $both))
+    (func (export "texts") (call $both) (call $texts (i32.const 16)))
     (func (export "spin") (call $both) (loop (br 0)))""",
-    {"good": '(param "text" string) (result string)', "little": "", "trap": "", "raise": "", "wait": "", "spin": ""},
+    {"good": '(param "text" string) (result string)', "list": '(param "texts" (list string))'}
+    | dict.fromkeys(["little", "trap", "raise", "wait", "spin", "texts"], ""),
     API,
     memory=True,
 )
@@ -72,6 +77,9 @@ class Api(HostInterface, wit="test:host/api", resources=(Thing,)):
     async def wait(self, n: int) -> int:
         await asyncio.Event().wait()
         return n
+
+    def texts(self) -> Any:
+        return [LONG, LONG, 5]
 
     def fail(self) -> None:
         raise KeyError("x")
@@ -100,12 +108,17 @@ def count(cls: type) -> int:
 
 
 async def good(linked: LinkedComponent) -> None:
-    assert await call(linked, "good", "x" * 5000) == "x" * 5000
+    assert await call(linked, "good", LONG) == LONG
 
 
 async def bad_argument(linked: LinkedComponent) -> None:
-    with pytest.raises(GuestError):
-        await call(linked, "good", 5)
+    with pytest.raises(HostValueError):
+        await call(linked, "list", [LONG, LONG, 5])
+
+
+async def bad_result(linked: LinkedComponent) -> None:
+    with pytest.raises(HostValueError):
+        await call(linked, "texts")
 
 
 async def trap(linked: LinkedComponent) -> None:
@@ -141,6 +154,7 @@ async def unused_store(linked: LinkedComponent) -> None:
 WAYS: list[Callable[[LinkedComponent], Awaitable[None]]] = [
     good,
     bad_argument,
+    bad_result,
     trap,
     host_exception,
     cancellation,
@@ -169,7 +183,7 @@ async def test_nothing_is_left_of_a_thousand_calls_however_they_end(
 async def test_nothing_is_left_of_a_thousand_refused_instantiations(make_engine: MakeEngine) -> None:
     engine = make_engine(concurrency=4)
     text = guest(
-        f"(func $begin {TOUCH} (drop (call $constructor.thing)) unreachable) (start $begin) (func (export \"f\"))",
+        f'(func $begin {TOUCH} (drop (call $constructor.thing)) unreachable) (start $begin) (func (export "f"))',
         {"f": ""},
         API,
         memory=True,
@@ -210,8 +224,6 @@ def test_loading_linking_and_forgetting_components_frees_them(engine: Engine) ->
 
     for _ in range(5):
         once()
-    from qwasr.engine import Component, LinkedComponent
-
     before = (open_files(), count(Component), count(LinkedComponent), count(GuestHandle))
     memory = memory_in_use()
     for _ in range(40):
@@ -221,10 +233,6 @@ def test_loading_linking_and_forgetting_components_frees_them(engine: Engine) ->
 
 
 def test_closed_engines_leave_no_thread() -> None:
-    import threading
-
-    from qwasr.engine import Engine, EngineOptions
-
     before = threading.active_count()
     for _ in range(10):
         Engine(EngineOptions(concurrency=1)).close()

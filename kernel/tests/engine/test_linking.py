@@ -178,7 +178,7 @@ def test_a_missing_resource_class_is_named(engine: Engine) -> None:
     class Empty(HostInterface, wit="demo:a/counters"):
         pass
 
-    with pytest.raises(LinkError, match="imports demo:a/counters@0.2.0, but .*Empty has no class for the resource 'counter'"):
+    with pytest.raises(LinkError, match=r"counters@0\.2\.0, but .*Empty has no class for the resource 'counter'"):
         engine.link(engine.load(guest("", {}, COUNTER)), [Empty()])
 
 
@@ -265,7 +265,7 @@ async def test_a_class_for_exactly_this_version_wins_over_one_for_all(engine: En
 
 
 def test_a_class_for_one_version_serves_no_other(engine: Engine) -> None:
-    with pytest.raises(LinkError, match="demo:a/b@0.2.3"):
+    with pytest.raises(LinkError, match=r"demo:a/b@0\.2\.3"):
         engine.link(engine.load(ONE), [Draft()])
 
 

@@ -73,9 +73,8 @@ async def test_a_full_pool_of_guests_is_alive_at_once(make_engine: MakeEngine) -
         store.close()
 
 
-BIG = {
+TOO_BIG = {
     "tables in a module": guest("(table 1 funcref)" * 30 + ANSWER, F),
-    "elements of a table": guest(f"(table {pool.TABLE_ELEMENTS} funcref)" + ANSWER, F),
     "core instances": guest(
         ANSWER, F, extra="(core module $e)" + " ".join(f"(core instance $e{n} (instantiate $e))" for n in range(200))
     ),
@@ -91,7 +90,11 @@ BIG = {
         + " ".join(f"(core instance $e{n} (instantiate $e))" for n in range(40)),
     ),
 }
-TOO_BIG = {key: text for key, text in BIG.items() if key != "elements of a table"}
+FITTING = {
+    "elements of a table": guest(f"(table {pool.TABLE_ELEMENTS} funcref)" + ANSWER, F),
+    "tables in a module": guest("(table 1 funcref)" * 4 + ANSWER, F),
+    "memories in a module": guest("(memory 1) (memory 1)" + ANSWER, F),
+}
 
 
 @pytest.mark.parametrize("what", TOO_BIG)
@@ -105,11 +108,12 @@ async def test_a_component_that_does_not_fit_the_pool_runs_without_and_says_so(
     assert await call(engine.link(engine.load(GUEST), []), "f") == 5, "others still run in it"
 
 
-async def test_a_table_as_large_as_allowed_fits_the_pool(
-    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("what", FITTING)
+async def test_what_is_as_large_as_allowed_fits_the_pool(
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
     engine = make_engine()
-    assert await call(engine.link(engine.load(BIG["elements of a table"]), []), "f") == 5
+    assert await call(engine.link(engine.load(FITTING[what]), []), "f") == 5
     assert not caplog.text
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -64,9 +64,12 @@ CORE = f"""
   (func (export "two") (param i32 i32) (result i32) (i32.const 0))
 """
 PLAIN = '(param "start" u32) (result u32)'
+_NAMES = (
+    "construct method static made let-go give-away lend hoard stale drop-twice given-twice use-given "
+    "invented drop-invented keep kept"
+)
 EXPORTS = dict.fromkeys(
-    "construct method static made let-go give-away lend hoard stale drop-twice given-twice use-given invented "
-    "drop-invented keep kept".split(),
+    _NAMES.split(),
     PLAIN,
 ) | {
     "receive": '(param "counter" (own $counter)) (result u32)',
@@ -82,7 +85,7 @@ GUEST = guest(CORE, EXPORTS, COUNTERS)
 class Counter(HostResource):
     """Counts up, and records its own end."""
 
-    live: weakref.WeakSet[Counter] = weakref.WeakSet()
+    live: ClassVar[weakref.WeakSet[Counter]] = weakref.WeakSet()
 
     def __init__(self, start: int) -> None:
         self.value = start
@@ -256,7 +259,7 @@ async def test_a_handle_that_is_not_the_guests_is_a_trap(engine: Engine, name: s
 async def test_an_object_that_is_no_such_resource_does_not_fit(engine: Engine) -> None:
     linked = linked_counters(engine)
     for bad in (None, 5, HostResource()):
-        with pytest.raises(HostValueError, match="receive: argument counter: .* does not fit own<counter>"):
+        with pytest.raises(HostValueError, match=r"receive: argument counter: .* does not fit own<counter>"):
             await call(linked, "receive", bad)
         with pytest.raises(HostValueError, match="does not fit borrow<counter>"):
             await call(linked, "inspect", bad)
@@ -379,8 +382,8 @@ ERRORS = Imports(
 STREAMS = Imports(
     "wasi:io/streams@0.2.0",
     {
-        "last": '(result (own $io-error))',
-        "last-alias": '(result (own $also-error))',
+        "last": "(result (own $io-error))",
+        "last-alias": "(result (own $also-error))",
         "judge": '(param "error" (borrow $io-error)) (result u32)',
     },
     types="""(alias outer 1 $error (type $outer))

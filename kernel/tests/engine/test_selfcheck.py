@@ -59,9 +59,7 @@ _capi.lib = Lying()
         "package = types.ModuleType('qwasr.engine')\n"
         "import qwasr, pathlib\n"
         "package.__path__ = [str(pathlib.Path(qwasr.__file__).parent / 'engine')]\n"
-        "sys.modules['qwasr.engine'] = package\n"
-        + program
-        + "del sys.modules['qwasr.engine']\n"
+        "sys.modules['qwasr.engine'] = package\n" + program + "del sys.modules['qwasr.engine']\n"
         "try:\n    import qwasr.engine\nexcept ImportError as error:\n    print(error)\n"
     )
     assert "in another way than this release of qwasr-kernel expects" in output

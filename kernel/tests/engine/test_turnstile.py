@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -23,7 +24,7 @@ async def test_one_at_a_time_goes_through_in_the_order_of_coming() -> None:
         await asyncio.sleep(0)
         seen.append(len(through))
     assert through == [0, 1, 2, 3, 4]
-    assert all(later - earlier <= 1 for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(seen))
     assert len(turnstile) == 0
 
 

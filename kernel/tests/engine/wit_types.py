@@ -54,7 +54,11 @@ STRING = Shape("string", "", (), ("i32", "i32"), _text)
 BYTES = Shape("", "(list u8)", (), ("i32", "i32"), st.binary(max_size=40))
 SCALARS = [
     scalar("bool", "i32", st.booleans()),
-    *(_integer(f"{'s' if signed else 'u'}{bits}", bits, signed=signed) for bits in (8, 16, 32, 64) for signed in (0, 1)),
+    *(
+        _integer(f"{'s' if signed else 'u'}{bits}", bits, signed=signed)
+        for bits in (8, 16, 32, 64)
+        for signed in (False, True)
+    ),
     scalar("float32", "f32", st.floats(width=32, allow_nan=False)),
     scalar("float64", "f64", st.floats(allow_nan=False)),
     scalar("char", "i32", st.characters(exclude_categories=["Cs"])),
@@ -103,10 +107,7 @@ def record_of(parts: list[Shape]) -> Shape:
 def variant_of(cases: list[Shape | None]) -> Shape:
     text = " ".join(f'(case "case-{n}"{" {}" if case else ""})' for n, case in enumerate(cases))
     values = st.one_of(
-        *[
-            case.values.map(lambda v, n=n: Variant(f"case-{n}", v)) if case else st.just(Variant(f"case-{n}"))
-            for n, case in enumerate(cases)
-        ]
+        *[st.builds(Variant, st.just(f"case-{n}"), case.values if case else st.none()) for n, case in enumerate(cases)]
     )
     return Shape("", f"(variant {text})", tuple(c for c in cases if c), _join_cases(cases), values)
 

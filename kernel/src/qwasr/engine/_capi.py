@@ -96,6 +96,8 @@ void wasmtime_pooling_allocation_config_total_gc_heaps_set(uintptr_t pool, uint3
 void wasmtime_pooling_allocation_config_max_core_instances_per_component_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_max_memories_per_component_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_max_tables_per_component_set(uintptr_t pool, uint32_t count);
+void wasmtime_pooling_allocation_config_max_memories_per_module_set(uintptr_t pool, uint32_t count);
+void wasmtime_pooling_allocation_config_max_tables_per_module_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_max_memory_size_set(uintptr_t pool, size_t bytes);
 void wasmtime_pooling_allocation_config_max_unused_warm_slots_set(uintptr_t pool, uint32_t count);
 void wasmtime_pooling_allocation_config_table_elements_set(uintptr_t pool, size_t count);

@@ -15,16 +15,10 @@ import stat
 import tempfile
 from pathlib import Path
 
-__all__ = ["ArtefactCache", "default_cache_dir"]
+__all__ = ["ArtefactCache"]
 
 _log = logging.getLogger("qwasr.engine")
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
-
-
-def default_cache_dir() -> Path:
-    """Return the per-user folder for artefacts: ``$XDG_CACHE_HOME/qwasr`` or ``~/.cache/qwasr``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "qwasr"
 
 
 def _digest(path: Path) -> str:

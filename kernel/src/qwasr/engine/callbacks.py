@@ -33,6 +33,7 @@ _WAITING: Final = (
     "void(uintptr_t data, uintptr_t context, uintptr_t type, uintptr_t args, size_t n, uintptr_t results, size_t m, "
     "uintptr_t error, uintptr_t continuation)"
 )
+_DESTRUCTOR: Final = "uintptr_t(uintptr_t data, uintptr_t context, uint32_t rep)"
 _TRAP: Final = b"the host function failed"
 _AWAITABLE: Final = "__await__"
 
@@ -153,7 +154,7 @@ def _plain_callback(running: Running, invoke: Callable[[int], Any], answer: Answ
             return lib.wasmtime_error_new(_TRAP)  # type: ignore[no-any-return]  # cffi has no types
         return 0
 
-    return ffi.callback(_PLAIN, callback, onerror=_poison(running))
+    return ffi.callback(_PLAIN, callback, onerror=_poison(running, returns_error=True))
 
 
 def _waiting_callback(running: Running, invoke: Callable[[int], Any], answer: Answer) -> Any:
@@ -182,7 +183,7 @@ def _waiting_callback(running: Running, invoke: Callable[[int], Any], answer: An
             store.failure = failure
             words[(error >> 3) - 1] = lib.wasmtime_error_new(_TRAP)
 
-    return ffi.callback(_WAITING, callback, onerror=_poison(running))
+    return ffi.callback(_WAITING, callback, onerror=_poison_waiting(running))
 
 
 def ready_callback(running: Running) -> Any:
@@ -203,14 +204,34 @@ def destructor(running: Running, name: str) -> Any:
             return lib.wasmtime_error_new(_TRAP)  # type: ignore[no-any-return]  # cffi has no types
         return 0
 
-    return ffi.callback("uintptr_t(uintptr_t, uintptr_t, uint32_t)", callback, onerror=_poison(running))
+    return ffi.callback(_DESTRUCTOR, callback, onerror=_poison(running, returns_error=True))
 
 
-def _poison(running: Running) -> Callable[[Any, Any, Any], None]:
-    """Return an ``onerror``: what got past a callback's own handlers ends the running call."""
+def _poison(running: Running, *, returns_error: bool = False) -> Callable[[Any, Any, Any], Any]:
+    """Return an ``onerror``: what got past a callback's own handlers ends the running call.
 
-    def onerror(_type: Any, error: BaseException, _traceback: Any) -> None:
+    Args:
+        running: knows the store whose guest made the call.
+        returns_error: whether the callback returns a library error, so that the guest traps at once.
+    """
+
+    def onerror(_type: Any, error: BaseException, _traceback: Any) -> Any:
         if running.store.failure is None:
             running.store.failure = error
+        return lib.wasmtime_error_new(_TRAP) if returns_error else None
+
+    return onerror
+
+
+def _poison_waiting(running: Running) -> Callable[[Any, Any, Any], None]:
+    """Return the ``onerror`` of a waiting callback: the library aborts the process where there is no continuation."""
+    poison = _poison(running)
+
+    def onerror(kind: Any, error: BaseException, traceback: Any) -> None:
+        poison(kind, error, traceback)
+        if traceback is not None and "continuation" in (arguments := traceback.tb_frame.f_locals):
+            at = (arguments["continuation"] >> 3) - 1
+            words[at], words[at + 1], words[at + 2] = ALWAYS_READY, 1, 0
+            words[(arguments["error"] >> 3) - 1] = lib.wasmtime_error_new(_TRAP)
 
     return onerror

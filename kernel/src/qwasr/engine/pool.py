@@ -125,6 +125,8 @@ def make_pool(config: int, layout: Layout) -> None:
         ("max_core_instances_per_component", _CORE_INSTANCES_PER_GUEST),
         ("max_memories_per_component", _MEMORIES_PER_GUEST),
         ("max_tables_per_component", _TABLES_PER_GUEST),
+        ("max_memories_per_module", _MEMORIES_PER_GUEST),
+        ("max_tables_per_module", _TABLES_PER_GUEST),
         ("table_elements", TABLE_ELEMENTS),
         ("max_memory_size", layout.memory_bytes),
         ("max_core_instance_size", _MAX_METADATA_BYTES),
