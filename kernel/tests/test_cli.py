@@ -194,7 +194,8 @@ def test_env_shows_readers_secrets_masked_and_slips(qwasr: Run) -> None:
 
 def test_env_prints_a_page_for_documentation_that_does_not_depend_on_what_is_set(qwasr: Run) -> None:
     page = qwasr("env", "--markdown", WOOD_ANSWER="8").stdout
-    assert page.startswith("# Variables\n") and "| variable | default | meaning |" in page
+    assert page.startswith("# Variables\n")
+    assert "| variable | default | meaning |" in page
     assert "| `WOOD_ANSWER` | `7` | what it answers | a whole number of at least 0 | `demo_shelf.WoodOptions` |" in page
     assert "| `WOOD_KEY` or `WOOD_KEY_FILE` | | what opens it |" in page
 

@@ -48,10 +48,10 @@ def command(environ: dict[str, str], markdown: bool, as_json: bool) -> None:
 
 _PAGE_HEAD = """# Variables
 
-Made by `qwasr env --markdown` from the plug-ins that are installed here; `qwasr env` shows what is set. A variable is
-read once, at start-up. A secret may come from a file: `NAME_FILE=/run/secrets/name`. `--env-file` reads variables from a
-file, and the environment wins over it. Any interface with stores also takes `QWASR_<INTERFACE>__<STORE>`, the backend of
-one named store.
+Made by `qwasr env --markdown` from the plug-ins that are installed here; `qwasr env` shows what is set. A variable
+is read once, at start-up. A secret may come from a file: `NAME_FILE=/run/secrets/name`. `--env-file` reads variables
+from a file, and the environment wins over it. Any interface with stores also takes `QWASR_<INTERFACE>__<STORE>`, the
+backend of one named store.
 """
 
 
