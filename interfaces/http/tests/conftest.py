@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import importlib.util
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,11 +12,23 @@ import pytest
 
 from qwasr.runtime import Runtime
 from qwasr_http import plugin as http
+from qwasr_http.client import AiohttpClient, AiohttpClientOptions
 from qwasr_http.server import HttpServer
 from qwasr_wasi import plugin as wasi
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every asynchronous test on asyncio's own loop and, where there is one, on the loop that serves in earnest."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if importlib.util.find_spec("uvloop") is not None:
+        import uvloop
+
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories
 
 
 class Serve(Protocol):
@@ -112,7 +125,13 @@ async def connect() -> AsyncIterator[Connect]:
     yield open_client
     for client in clients:
         client.writer.close()
-        try:
+        with suppress(ConnectionError):
             await client.writer.wait_closed()
-        except ConnectionError:
-            pass
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[AiohttpClient]:
+    """A client of guests' requests that may go to this machine."""
+    client = await AiohttpClient.connect(AiohttpClientOptions(allow=("127.0.0.1", "[::1]", "localhost")))
+    yield client
+    await client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import string
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from qwasr_http.destinations import Destination, Destinations, is_inner, parse_authority
 
-labels = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=10).filter(lambda label: label[0].isalpha())
+labels = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=10).filter(
+    lambda label: label[0].isalpha()
+)
 host_names = st.lists(labels, min_size=1, max_size=4).map(".".join)
 ports = st.integers(1, 65535)
 schemes = st.sampled_from(["http", "https"])
@@ -67,19 +70,33 @@ def test_a_lone_star_allows_every_host_but_no_inner_address() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    ["", "ftp://a", "a:0", "a:65536", "a:b", "http://", "a b", "*.", "a.*.b", "[::1", "::1:80x", "256.1.1.1", "a/b", "http://a/", "u@a"],
+    [
+        "",
+        "ftp://a",
+        "a:0",
+        "a:65536",
+        "a:b",
+        "http://",
+        "a b",
+        "*.",
+        "a.*.b",
+        "[::1",
+        "::1:80x",
+        "256.1.1.1",
+        "a/b",
+        "http://a/",
+        "u@a",
+    ],
 )
 def test_an_entry_that_is_none_is_an_error(entry: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w"):
         Destinations([entry])
 
 
 @given(st.text(max_size=20))
 def test_an_entry_is_understood_or_an_error(entry: str) -> None:
-    try:
+    with suppress(ValueError):
         Destinations([entry])
-    except ValueError:
-        pass
 
 
 @given(st.text(max_size=30))
@@ -92,19 +109,53 @@ def test_an_authority_is_understood_or_an_error(authority: str) -> None:
     assert 1 <= found.port <= 65535
 
 
-@pytest.mark.parametrize("authority", ["2130706433", "127.1", "0177.0.0.1", "127.0.0.01", "1", "[::1%eth0]", "[::1", "a..b", "-a", ""])
+@pytest.mark.parametrize(
+    "authority", ["2130706433", "127.1", "0177.0.0.1", "127.0.0.01", "1", "[::1%eth0]", "[::1", "a..b", "-a", ""]
+)
 def test_spellings_that_only_resolvers_read_are_no_authority(authority: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w"):
         to(authority)
 
 
-INNER = """
-127.0.0.1 127.255.255.254 0.0.0.0 10.0.0.1 172.16.0.1 172.31.255.255 192.168.0.1 169.254.169.254 100.64.0.1
-100.100.100.200 192.0.0.192 168.63.129.16 198.18.0.1 224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255 192.0.2.1
-:: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:0:10.0.0.1 64:ff9b::7f00:1
-64:ff9b:1::a00:1 2002:7f00:1:: 2002:a9fe:a9fe::1 2001:0:1:2:3:4:5:6 fc00::1 fd00:ec2::254 fe80::1 fec0::1 ff02::1
-2001:db8::1 100::1
-""".split()
+INNER = [
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.0.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "100.100.100.200",
+    "192.0.0.192",
+    "168.63.129.16",
+    "198.18.0.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "192.0.2.1",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "::ffff:0:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::a00:1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::1",
+    "2001:0:1:2:3:4:5:6",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+    "2001:db8::1",
+    "100::1",
+]
 
 
 @pytest.mark.parametrize("address", INNER)
@@ -113,7 +164,8 @@ def test_inner_addresses_are_known_in_every_disguise(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["1.1.1.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
+    "address",
+    ["1.1.1.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"],
 )
 def test_addresses_of_the_internet_are_not_inner(address: str) -> None:
     assert not is_inner(ipaddress.ip_address(address))

@@ -102,7 +102,9 @@ def test_an_address_is_a_host_and_a_port(address: str, host: str, port: int) -> 
     assert parse_address(address) == (host, port)
 
 
-@pytest.mark.parametrize("address", ["8080", ":8080", "localhost", "::1:80", "a:b", "a:65536", "a:-1", "https://a:1", ""])
+@pytest.mark.parametrize(
+    "address", ["8080", ":8080", "localhost", "::1:80", "a:b", "a:65536", "a:-1", "https://a:1", ""]
+)
 def test_anything_else_is_an_error_that_names_the_variable(address: str) -> None:
     with pytest.raises(ConfigurationError, match="HTTP_ADDR="):
         parse_address(address)

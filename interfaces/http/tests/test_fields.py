@@ -15,7 +15,7 @@ from qwasr.values import Variant, WitError
 from qwasr_http.fields import FORBIDDEN, MAX_FIELDS_BYTES, Fields, entries_from_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TOKEN = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
 names = st.text(TOKEN, min_size=1, max_size=20).filter(lambda name: name.lower() not in FORBIDDEN)
@@ -75,27 +75,24 @@ def test_whatever_may_be_sent_comes_back_as_it_went_in(entries: list[tuple[str, 
 def test_a_name_is_a_token_or_refused(name: str, how: str) -> None:
     fields = Fields()
     valid = bool(name) and all(letter in TOKEN for letter in name)
-    try:
-        if how == "append":
-            fields.append(name, b"")
-        elif how == "set":
-            fields.set(name, [b""])
-        elif how == "delete":
-            fields.delete(name)
-        else:
-            Fields.from_list([(name, b"")])
-    except WitError as error:
-        forbidden = valid and name.lower() in FORBIDDEN
-        assert error.value == Variant("forbidden" if forbidden else "invalid-syntax")
-        assert forbidden or not valid
+    changes: dict[str, Callable[[], object]] = {
+        "append": lambda: fields.append(name, b""),
+        "set": lambda: fields.set(name, [b""]),
+        "delete": lambda: fields.delete(name),
+        "from_list": lambda: Fields.from_list([(name, b"")]),
+    }
+    change = changes[how]
+    if valid and name.lower() not in FORBIDDEN:
+        change()
     else:
-        assert valid
+        with refused("forbidden" if valid else "invalid-syntax"):
+            change()
 
 
 @given(st.binary(max_size=20))
 def test_a_value_has_no_control_characters_but_tabs(value: bytes) -> None:
     fields = Fields()
-    if any(byte < 32 and byte != 9 or byte == 127 for byte in value):
+    if any((byte < 32 and byte != 9) or byte == 127 for byte in value):
         with refused("invalid-syntax"):
             fields.append("a", value)
     else:
@@ -118,9 +115,12 @@ def test_names_that_cannot_be_are_not_there(name: str) -> None:
 
 def test_immutable_fields_stay_as_they_are() -> None:
     fields = Fields.of([("a", "a", b"1")], immutable=True)
-    for change in (lambda: fields.set("a", []), lambda: fields.append("a", b""), lambda: fields.delete("a")):
-        with refused("immutable"):
-            change()
+    with refused("immutable"):
+        fields.set("a", [])
+    with refused("immutable"):
+        fields.append("a", b"")
+    with refused("immutable"):
+        fields.delete("a")
     assert fields.get("a") == [b"1"]
 
 

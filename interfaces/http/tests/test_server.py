@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 from interfaces.http.tests import http_guests as guests
+from qwasr.values import Ok, WitError
+from qwasr_http.fields import Fields
+from qwasr_http.incoming import ResponseOutparam
+from qwasr_http.messages import OutgoingResponse
+from qwasr_http.server import HttpServer, HttpServerOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interfaces.http.tests.conftest import Connect, Serve
+    from qwasr_http.incoming import IncomingRequest
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -58,7 +66,9 @@ async def test_a_body_of_a_known_length_is_echoed(serve: Serve, connect: Connect
 
 async def test_a_chunked_body_is_echoed(serve: Serve, connect: Connect) -> None:
     client = await connect(await serve(guests.guest(guests.ECHO)))
-    await client.send(b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+    await client.send(
+        b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    )
     assert (await client.answer()).body == b"hello world"
 
 
@@ -172,9 +182,8 @@ async def test_every_value_of_a_header_arrives_with_its_bytes(serve: Serve, conn
 @pytest.mark.parametrize("name", ["connection", "keep-alive", "te", "x-hop", "host", "transfer-encoding"])
 async def test_headers_for_one_connection_do_not_reach_the_guest(serve: Serve, connect: Connect, name: str) -> None:
     client = await connect(await serve(guests.guest(guests.HEADER, name=name, newline="\n")))
-    await client.send(
-        b"GET / HTTP/1.1\r\nHost: here\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: 1\r\nTE: trailers\r\nX-Hop: 1\r\n\r\n"
-    )
+    hops = b"Connection: keep-alive, X-Hop\r\nKeep-Alive: 1\r\nTE: trailers\r\nX-Hop: 1\r\n"
+    await client.send(b"GET / HTTP/1.1\r\nHost: here\r\n" + hops + b"\r\n")
     assert (await client.answer()).body == b""
 
 
@@ -192,14 +201,14 @@ async def test_cookies_stay_apart_and_names_keep_their_case(serve: Serve, connec
 
 async def test_a_guests_own_date_is_kept(serve: Serve, connect: Connect) -> None:
     handle, texts = guests.with_header("date", "Thu, 01 Jan 1970 00:00:00 GMT", guests.HELLO)
-    client = await connect(await serve(guests.guest(handle, text="hello", **texts)))
+    client = await connect(await serve(guests.guest(handle, texts, text="hello")))
     await client.send(GET)
     assert [value for name, value in (await client.answer()).fields if name == "date"] == [texts["value"]]
 
 
 async def test_a_length_that_the_guest_announces_is_sent_before_the_body(serve: Serve, connect: Connect) -> None:
     handle, texts = guests.with_header("content-length", "11", guests.EARLY)
-    client = await connect(await serve(guests.guest(handle, first="first", second="second", **texts)))
+    client = await connect(await serve(guests.guest(handle, texts, first="first", second="second")))
     await client.send(GET)
     answer = await client.answer()
     assert answer.headers["content-length"] == "11"
@@ -257,3 +266,59 @@ async def test_a_guest_that_does_not_read_gets_no_body_sent(serve: Serve, connec
     assert (await client.answer()).body == b"hello"
     assert await client.closed()
 
+
+async def test_a_request_for_another_protocol_is_answered_in_this_one(serve: Serve, connect: Connect) -> None:
+    client = await connect(await serve(hello()))
+    for _ in range(2):
+        await client.send(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        assert (await client.answer()).body == b"hello"
+
+
+async def test_trailers_of_a_request_are_dropped(serve: Serve, connect: Connect) -> None:
+    client = await connect(await serve(guests.guest(guests.ECHO)))
+    for _ in range(2):
+        await client.send(b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await client.send(b"4\r\nbody\r\n0\r\nX-Trailer: 1\r\n\r\n")
+        assert (await client.answer()).body == b"body"
+
+
+async def test_informational_responses_precede_the_response(connect: Connect) -> None:
+    def guest(request: IncomingRequest, out: ResponseOutparam) -> None:
+        out.send_informational(103, Fields.from_list([("link", b"</a.css>")]))
+        with pytest.raises(WitError):
+            out.send_informational(200, Fields())
+        ResponseOutparam.set(out, Ok(OutgoingResponse(Fields())))
+
+    server = HttpServer(HttpServerOptions(address="127.0.0.1:0"))
+    await server.start(PythonGuest(guest))  # type: ignore[arg-type]  # what the server needs of a guest
+    client = await connect(server)
+    await client.send(GET)
+    assert await client.head() == (103, [("link", "</a.css>")])
+    assert (await client.answer()).status == 200
+    await server.close()
+
+
+class PythonGuest:
+    """A guest whose handler is a Python function, for what no released WIT has."""
+
+    running = False  # of its store: no guest of the engine is on the stack
+
+    def __init__(self, handler: Callable[[IncomingRequest, ResponseOutparam], None]) -> None:
+        self._handler = handler
+        self.id = ""
+        self.store = self
+
+    def function(self, interface: str, name: str) -> None: ...
+
+    def call(self, id: str | None) -> PythonGuest:  # noqa: A002 - the name of what this stands for
+        return self
+
+    async def __aenter__(self) -> PythonGuest:
+        return self
+
+    async def __aexit__(self, *details: object) -> None: ...
+
+    def lift_deadline(self) -> None: ...
+
+    async def invoke(self, function: None, *arguments: Any) -> None:
+        self._handler(*arguments)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from qwasr.engine.instance import Store
 
 __all__ = ["CallInfo", "current_call", "new_call_id"]
 
+# Each call's number times an odd one: no two are equal, neighbours look apart, and no call asks the kernel for entropy.
+_numbers: Final = itertools.count(secrets.randbits(64))
+_SPREAD: Final = 0x9E37_79B9_7F4A_7C15
+_MASK: Final = (1 << 64) - 1
+
 _current: ContextVar[CallInfo] = ContextVar("qwasr_current_call")
 
 
 def new_call_id() -> str:
-    """Return a fresh request id: 16 hexadecimal digits."""
-    return secrets.token_hex(8)
+    """Return a fresh request id: 16 hexadecimal digits, which differ from process to process and are no secret."""
+    return f"{next(_numbers) * _SPREAD & _MASK:016x}"
 
 
 class CallInfo:

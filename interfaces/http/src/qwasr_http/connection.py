@@ -74,10 +74,10 @@ class ConnectionServer(web.Server):
             auto_decompress=False,
         )
 
-    def close_idle(self) -> None:
-        """Close the connections on which no request is under way."""
-        for connection in self.connections:
-            cast("Connection", connection).close_if_idle()
+    def close_idle(self) -> bool:
+        """Close the connections on which nothing is under way; say whether there are others."""
+        busy = [connection for connection in self.connections if not cast("Connection", connection).close_if_idle()]
+        return bool(busy)
 
 
 class Connection(RequestHandler):
@@ -138,10 +138,15 @@ class Connection(RequestHandler):
         exchange.refuse(status, detail)
         return exchange
 
-    def close_if_idle(self) -> None:
-        """Close unless a request is under way."""
-        if self._current_request is None and not self._messages:
-            self.force_close()
+    def close_if_idle(self) -> bool:
+        """Close unless a request or a response is under way; say whether it is closed."""
+        transport = self.transport
+        if transport is None:
+            return True
+        if self._current_request is not None or self._messages or transport.get_write_buffer_size():
+            return False
+        self.force_close()
+        return True
 
 
 def _refusal(error: BaseException | None) -> tuple[int, str]:

@@ -53,12 +53,12 @@ def examine(exchange: Exchange, max_body_bytes: int) -> tuple[int, str] | None:
 
 def _examine_body(exchange: Exchange, max_body_bytes: int) -> tuple[int, str] | None:
     headers = exchange.message.headers
+    expectation = headers.get("Expect")
+    if expectation is not None and not exchange.payload.is_eof() and exchange.message.version >= (1, 1):
+        exchange.expects = True
+        if expectation.lower() != "100-continue":
+            return 417, "The expectation is unknown."
     length = headers.get("Content-Length")
     if length is not None and length.isdigit() and int(length) > max_body_bytes:
         return 413, f"The body is longer than {max_body_bytes} bytes."
-    expectation = headers.get("Expect")
-    if expectation is not None and not exchange.payload.is_eof():
-        if expectation.lower() != "100-continue":
-            return 417, "The expectation is unknown."
-        exchange.expects = exchange.message.version >= (1, 1)
     return None

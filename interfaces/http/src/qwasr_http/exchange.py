@@ -186,9 +186,13 @@ class Exchange:
     # ------------------------------------------------------------------ the response, on its way out
 
     def stir(self) -> None:
-        """See to it that what is there goes out when the loop turns; the guest may be through by then."""
-        if not self._ticking:
-            self._ticking = True
+        """See to it that what is there goes out before the loop turns again; the guest may be through by then."""
+        if self._ticking:
+            return
+        self._ticking = True
+        if self.call is not None and self.call.store.running:
+            self.call.store.on_pause = self._on_tick  # costs nothing when the guest returns without a pause
+        else:
             self.protocol.loop.call_soon(self._on_tick)
 
     def _on_tick(self) -> None:
@@ -332,6 +336,13 @@ class Exchange:
             if self._phase == _SET:
                 self._begin()
             self.cut()
+
+    def release(self) -> None:
+        """Let go of what holds on to this exchange: in a circle every request would wait for the garbage collector."""
+        self.runner = self.call = None
+        if self._sink is not None:
+            self._sink.outlet = None
+            self._sink = None
 
     @property
     def request_id(self) -> str:

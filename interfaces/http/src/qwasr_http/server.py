@@ -27,6 +27,7 @@ __all__ = ["HttpServer", "HttpServerOptions"]
 
 _log = logging.getLogger("qwasr.http")
 _BACKLOG: Final = 1024
+_DRAIN_POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,6 @@ class HttpServer:
         self._options = options
         self._host, self._port = parse_address(options.address)
         self._running: set[Exchange] = set()
-        self._idle = asyncio.Event()
         self._listener: asyncio.Server | None = None
         self._connections: ConnectionServer | None = None
 
@@ -101,17 +101,17 @@ class HttpServer:
         return f"http://{host}:{self._port}"
 
     async def drain(self, timeout_s: float) -> None:
-        """Listen no more, close idle connections, and let running requests finish."""
-        if self._listener is None or self._connections is None:
+        """Listen no more, close idle connections, and let the others finish what they are at."""
+        connections = self._connections
+        if self._listener is None or connections is None:
             return
         self._listener.close()
-        self._connections.draining = True
-        self._connections.close_idle()
-        self._idle.clear()
-        if self._running:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._idle.wait()
+        connections.draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                # A connection is there until its last byte is sent, and its guest until it has returned.
+                while connections.close_idle() or self._running:  # noqa: ASYNC110 - sockets that empty tell no one
+                    await asyncio.sleep(_DRAIN_POLL_S)
 
     async def close(self) -> None:
         """Close every connection, and end the guests that still run."""
@@ -123,7 +123,7 @@ class HttpServer:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self._connections.shutdown(0)
+        await self._connections.shutdown(_DRAIN_POLL_S)
         self._listener = self._connections = None
 
     async def _handle(self, exchange: Exchange) -> Exchange:
@@ -149,10 +149,8 @@ class HttpServer:
             self._log_guest_error(exchange.request_id, error)
             exchange.failed(error)
         finally:
-            exchange.runner = exchange.call = None
+            exchange.release()
             self._running.discard(exchange)
-            if not self._running:
-                self._idle.set()
         return exchange
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cffi
 import wasmtime
+from _cffi_backend import cast, newp, unpack  # `ffi.unpack` is this behind a Python function, at twice the cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +117,7 @@ def _library_path() -> str:
 lib: Final[Any] = ffi.dlopen(_library_path())
 _libc: Final[Any] = ffi.dlopen(None)
 
+chars: Final[Any] = ffi.cast("char *", 8)
 words: Final[Any] = ffi.cast("uint64_t *", 8)
 signed_words: Final[Any] = ffi.cast("int64_t *", 8)
 doubles: Final[Any] = ffi.cast("double *", 8)
@@ -134,6 +136,8 @@ VALUE_BYTES: Final = 32
 # `labs(1)` is 1 by the C standard, so an eager answer costs no second trip into Python.
 ALWAYS_READY: Final = int(ffi.cast("uintptr_t", ffi.addressof(_libc, "labs")))
 
+_WORD_ARRAY: Final = ffi.typeof("uint64_t[]")
+_ADDRESS: Final = ffi.typeof("uintptr_t")
 _CHAR_POINTER: Final = ffi.typeof("char *")
 
 
@@ -154,15 +158,15 @@ def pointer(managed: Any) -> int:
 
 def new_words(count: int) -> tuple[Any, int]:
     """Allocate zeroed words; return their owner, to be kept alive, and the index of the first in `words`."""
-    owner = ffi.new("uint64_t[]", count)
-    return owner, (int(ffi.cast("uintptr_t", owner)) >> 3) - 1
+    owner = newp(_WORD_ARRAY, count)
+    return owner, (int(cast(_ADDRESS, owner)) >> 3) - 1
 
 
 def read_bytes(address: int, size: int) -> bytes:
     """Copy `size` bytes from an address."""
     if size == 0:
         return b""
-    return ffi.unpack(ffi.cast(_CHAR_POINTER, address), size)  # type: ignore[return-value]  # of `char` it is bytes
+    return unpack(chars + (address - 8), size)  # type: ignore[return-value]  # of `char` it is bytes
 
 
 def view(address: int, size: int) -> memoryview:

@@ -58,6 +58,8 @@ class Store:
         guest_handles: the guest's own resources that the host holds.
         failure: what a host function raised; it ends the call as soon as control is back in the driver.
         max_resources: how many host resources the guest may hold at once.
+        running: the guest is on the stack: host functions are called from here, and the event loop stands.
+        on_pause: called once, when the guest next waits or yields; what host functions put off until then.
     """
 
     __slots__ = (
@@ -81,7 +83,9 @@ class Store:
         "failure",
         "guest_handles",
         "max_resources",
+        "on_pause",
         "resources",
+        "running",
     )
 
     def __init__(self, linked: LinkedComponent) -> None:
@@ -103,6 +107,8 @@ class Store:
         self.resources: dict[int, HostResource] = {}
         self.guest_handles: list[GuestHandle] = []
         self.max_resources = MAX_RESOURCES
+        self.running = False
+        self.on_pause: Callable[[], None] | None = None
 
     # ------------------------------------------------------------------ life
 
@@ -230,7 +236,7 @@ class Store:
                 return None
             value = result.lift(result_at)
         finally:
-            for at in range(values, result_at + 1, VALUE_WORDS):
+            for at in range(values, result_at if result is None else result_at + 1, VALUE_WORDS):
                 lib.wasmtime_component_val_delete(address_of(at))
             del owner
             if self._lent:
@@ -264,10 +270,14 @@ class Store:
         try:
             while True:
                 running.store = self
-                if poll(future):
+                self.running = True
+                returned = poll(future)
+                self.running = False
+                if returned or self.failure is not None:
                     break
-                if self.failure is not None:
-                    break
+                if self.on_pause is not None:
+                    on_pause, self.on_pause = self.on_pause, None
+                    on_pause()
                 pending = self._pending
                 if pending is None:
                     await self._linked.engine.turnstile.turn()  # an epoch tick made a busy guest yield

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SCRATCH_OWNER, _SCRATCH = new_words(1)  # one thread drives all stores, and no callback runs between write and read
 _SCRATCH_ADDRESS: Final = address_of(_SCRATCH)
+_KEPT_HANDLES: Final = 64  # of each resource type, owned and borrowed: as many as an ordinary guest's call uses
 
 
 class Running:
@@ -43,12 +44,39 @@ class HostType:
         name: its WIT name.
     """
 
-    __slots__ = ("cls", "id", "name")
+    __slots__ = ("_borrowed", "_owned", "cls", "id", "name")
 
     def __init__(self, type_id: int, cls: type[HostResource], name: str) -> None:
         self.id = type_id
         self.cls = cls
         self.name = name
+        self._owned: dict[int, int] = {}
+        self._borrowed: dict[int, int] = {}
+
+    def __del__(self) -> None:
+        for host in (*self._owned.values(), *self._borrowed.values()):
+            lib.wasmtime_component_resource_host_delete(host)
+
+    def lower(self, i: int, rep: int, context: int, *, owned: bool) -> None:
+        """Write a handle at word index *i*.
+
+        The library's object for a handle is type, rep and kind, and knows no store. Reps are small and the same in
+        every store, so the objects are kept: making and freeing one would be two of three calls into the library.
+        """
+        kept = self._owned if owned else self._borrowed
+        host = kept.get(rep, 0)
+        if host:
+            error = lib.wasmtime_component_resource_host_to_any(context, host, (i + 2) << 3)
+        else:
+            host = lib.wasmtime_component_resource_host_new(owned, rep, self.id)
+            error = lib.wasmtime_component_resource_host_to_any(context, host, (i + 2) << 3)
+            if rep < _KEPT_HANDLES:
+                kept[rep] = host
+            else:
+                lib.wasmtime_component_resource_host_delete(host)
+        if error:
+            raise RuntimeError(take_error(error))
+        words[i] = RESOURCE
 
 
 class GuestHandle:
@@ -76,16 +104,6 @@ class GuestHandle:
             lib.wasmtime_component_resource_any_delete(any_pointer)
 
 
-def _lower_host(i: int, rep: int, type_id: int, *, owned: bool, context: int) -> None:
-    host = lib.wasmtime_component_resource_host_new(owned, rep, type_id)
-    error = lib.wasmtime_component_resource_host_to_any(context, host, _SCRATCH_ADDRESS)
-    lib.wasmtime_component_resource_host_delete(host)
-    if error:
-        raise RuntimeError(take_error(error))
-    words[i + 1] = words[_SCRATCH]
-    words[i] = RESOURCE
-
-
 def _rep(i: int, context: int) -> int:
     """Return the rep of the host resource at word index *i*; an owned one leaves the guest's table."""
     error = lib.wasmtime_component_resource_any_to_host(context, words[i + 1], _SCRATCH_ADDRESS)
@@ -100,7 +118,7 @@ def _rep(i: int, context: int) -> int:
 def own_codec(running: Running, host: HostType) -> Codec:
     """`own<T>` of a host resource: the object changes hands."""
     name = f"own<{host.name}>"
-    cls, type_id = host.cls, host.id
+    cls, lower_handle = host.cls, host.lower
 
     def lift(i: int) -> HostResource:
         store = running.store
@@ -112,7 +130,7 @@ def own_codec(running: Running, host: HostType) -> Codec:
         store = running.store
         rep = store.enter(value)
         try:
-            _lower_host(i, rep, type_id, owned=True, context=store.context)
+            lower_handle(i, rep, store.context, owned=True)
         except BaseException:
             del store.resources[rep]
             raise
@@ -123,7 +141,7 @@ def own_codec(running: Running, host: HostType) -> Codec:
 def borrow_codec(running: Running, host: HostType) -> Codec:
     """`borrow<T>` of a host resource: the object stays with its owner."""
     name = f"borrow<{host.name}>"
-    cls, type_id = host.cls, host.id
+    cls, lower_handle = host.cls, host.lower
 
     def lift(i: int) -> HostResource:
         store = running.store
@@ -133,7 +151,7 @@ def borrow_codec(running: Running, host: HostType) -> Codec:
         if not isinstance(value, cls):
             raise Misfit(value, name)
         store = running.store
-        _lower_host(i, store.lend(value), type_id, owned=False, context=store.context)
+        lower_handle(i, store.lend(value), store.context, owned=False)
 
     return Codec(name, lift, lower)
 
