@@ -1,0 +1,143 @@
+"""Section 3: HTTP, a fresh instance for each request, beside bare aiohttp and `wasmtime serve`.
+
+Servers run on one core and the load on another. The servers of one guest are asked in turns, so that whatever else the
+machine does falls on all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.load import Load, generate, medians
+from bench.machine import usable_cores
+from bench.processes import Failed, environment, free_port, server
+from bench.report import Cell, Table, ratio
+
+__all__ = ["BUILD_WASMTIME", "GUESTS", "measure", "ours"]
+
+GUESTS: Final = (("hello-c", "C, 7 KB"), ("hello-rust", "Rust, 45 KB"), ("http", "Python, 18 MB"))
+BUILD_WASMTIME: Final = (
+    "`wasmtime` is not on the PATH, so there is no peer: `cargo install wasmtime-cli --version 50.0.1 --locked "
+    "--no-default-features --features run,serve,compile,cranelift,pooling-allocator,component-model,"
+    "component-model-async,wat,cache,parallel-compilation`"
+)
+_CONNECTIONS: Final = (1, 32)
+_ROUNDS: Final = 3
+_COLUMNS: Final = [
+    "guest",
+    "server",
+    "connections",
+    "requests/s",
+    "p50 ms",
+    "p99 ms",
+    "CPU µs",
+    "× wasmtime",
+    "× wasmtime by CPU",
+    "× bare aiohttp",
+    "failed",
+]
+_BARE, _QWASR, _WASMTIME = "bare aiohttp, no guest", "qwasr run", "wasmtime serve"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    name: str
+    port: int
+    process_id: int
+
+
+def ours(component: Path) -> list[str | Path]:
+    """Return the command that serves a component, without its address: that is `HTTP_ADDR`'s."""
+    return [sys.executable, "-m", "qwasr.cli", "run", component]
+
+
+def measure(guests: Path, seconds: float) -> Table:
+    """Return the table.
+
+    Args:
+        guests: the folder of built guests.
+        seconds: how long one load lasts; there are `_ROUNDS` for each server and number of connections.
+    """
+    table = Table("HTTP: GET / on a fresh instance", list(_COLUMNS))
+    bare: dict[int, float] = {}
+    for name, what in GUESTS:
+        component = guests / f"{name}.wasm"
+        if not component.exists():
+            table.notes.append(f"no figures of the guest in {what}: it is not built")
+            continue
+        with contextlib.ExitStack() as stack:
+            targets = _start(stack, table, component, what)
+            for connections in _CONNECTIONS:
+                loads = _rounds(targets, connections, seconds)
+                bare.setdefault(connections, loads[_BARE].per_s if _BARE in loads else 0)
+                for server_name, load in loads.items():
+                    table.rows.append(
+                        _row(what, server_name, connections, load, loads.get(_WASMTIME), bare[connections])
+                    )
+    table.notes.append(f"medians of {_ROUNDS} loads of {seconds:g} s each, the servers of one guest in turns")
+    table.notes.append("CPU: of the server's process for one request, which other work on the machine disturbs least")
+    cores = len(usable_cores())
+    table.notes.append(
+        "servers on one core, load on another" if cores > 1 else "one core for servers and load together"
+    )
+    if shutil.which("wasmtime") is None:
+        table.notes.append(BUILD_WASMTIME)
+    return table
+
+
+def _start(stack: contextlib.ExitStack, table: Table, component: Path, what: str) -> list[_Target]:
+    targets = []
+    names = [_BARE, _QWASR, _WASMTIME] if component.stem == GUESTS[0][0] else [_QWASR, _WASMTIME]
+    for name in names:
+        port = free_port()
+        env = environment(HTTP_ADDR=f"127.0.0.1:{port}", QWASR_LOG_LEVEL="warning")
+        command = _command(name, component, port)
+        if command is None:
+            continue
+        try:
+            process = stack.enter_context(server(command, port, env=env))
+        except Failed as failure:
+            table.notes.append(f"no figures of {name} with the guest in {what}: {failure}")
+        else:
+            targets.append(_Target(name, port, process.pid))
+    return targets
+
+
+def _command(name: str, component: Path, port: int) -> list[str | Path] | None:
+    if name == _BARE:
+        return [sys.executable, "-m", "bench.bare", str(port)]
+    if name == _QWASR:
+        return ours(component)
+    wasmtime = shutil.which("wasmtime")
+    if wasmtime is None:
+        return None
+    return [wasmtime, "serve", "-S", "cli", "--addr", f"127.0.0.1:{port}", component]
+
+
+def _rounds(targets: list[_Target], connections: int, seconds: float) -> dict[str, Load]:
+    loads: dict[str, list[Load]] = {target.name: [] for target in targets}
+    for _ in range(_ROUNDS):
+        for target in targets:
+            loads[target.name].append(generate(target.port, target.process_id, connections, seconds))
+    return {name: medians(of) for name, of in loads.items()}
+
+
+def _row(what: str, name: str, connections: int, load: Load, peer: Load | None, bare: float) -> list[Cell]:
+    return [
+        "" if name == _BARE else what,
+        name,
+        str(connections),
+        load.per_s,
+        load.p50_ms,
+        load.p99_ms,
+        load.cpu_us,
+        None if name == _BARE or peer is None else ratio(load.per_s, peer.per_s),
+        None if name == _BARE or peer is None else ratio(peer.cpu_us, load.cpu_us),
+        ratio(load.per_s, bare),
+        str(load.failures),
+    ]
