@@ -38,7 +38,7 @@ def test_a_value_that_comes_back_changed_is_an_import_error_that_names_type_and_
 def test_a_shape_inside_another_is_checked_through_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     u32 = SCALARS["U32"]
     shifted = Codec("u32", lambda i: u32.lift(i + 1), u32.lower)
-    monkeypatch.setattr(selfcheck, "_samples", lambda: [(option_codec(shifted, nested=False), 5)])
+    monkeypatch.setattr(selfcheck, "_samples", lambda: [(option_codec(shifted, nested=False), 0xDEC0_DED5)])
     with pytest.raises(ImportError, match="option<u32>"):
         selfcheck.check_layout()
 
