@@ -44,13 +44,10 @@ def test_all_missing_imports_are_listed_in_one_error_with_who_would_provide_them
     hints = {"demo:x/y": "provided by qwasr-x", "demo:x/z@1.0.0": None}
     with pytest.raises(LinkError) as raised:
         engine.link(component, [Good()], providers=hints.get)
-    assert str(raised.value).splitlines()[:4] == [
-        "shop imports what nothing installed provides:",
-        "  demo:x/y: provided by qwasr-x",
-        "  demo:x/z@1.0.0: no plug-in that provides it is known",
-        "  log: no plug-in that provides it is known",
-    ]
-    assert "--trap-unknown-imports" in str(raised.value)
+    assert str(raised.value).startswith(
+        "shop imports what nothing installed provides: demo:x/y (provided by qwasr-x); "
+        "demo:x/z@1.0.0 (no plug-in that provides it is known); log (no plug-in that provides it is known). "
+    )
 
 
 async def test_unknown_imports_can_be_linked_as_functions_that_trap(engine: Engine) -> None:

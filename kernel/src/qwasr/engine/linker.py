@@ -159,10 +159,11 @@ def _choose(hosts: Sequence[HostInterface], name: str) -> HostInterface | None:
 
 
 def _missing_message(component: str, missing: list[str], providers: Callable[[str], str | None]) -> str:
-    lines = [f"{component} imports what nothing installed provides:"]
-    lines += [f"  {name}: {providers(name) or 'no plug-in that provides it is known'}" for name in missing]
-    lines.append("Install what is missing, or link these imports as traps with --trap-unknown-imports.")
-    return "\n".join(lines)
+    each = "; ".join(f"{name} ({providers(name) or 'no plug-in that provides it is known'})" for name in missing)
+    return (
+        f"{component} imports what nothing installed provides: {each}. "
+        "Install what is missing, or link these imports as traps with --trap-unknown-imports."
+    )
 
 
 class _Interface:
