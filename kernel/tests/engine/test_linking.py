@@ -48,6 +48,7 @@ def test_all_missing_imports_are_listed_in_one_error_with_who_would_provide_them
         "shop imports what nothing installed provides: demo:x/y (provided by qwasr-x); "
         "demo:x/z@1.0.0 (no plug-in that provides it is known); log (no plug-in that provides it is known). "
     )
+    assert "--trap-unknown-imports" in str(raised.value)
 
 
 async def test_unknown_imports_can_be_linked_as_functions_that_trap(engine: Engine) -> None:
