@@ -18,7 +18,7 @@ PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 PY := .venv/bin/python
 
-.PHONY: help run test lint bench dist guests docs lock clean
+.PHONY: help run test lint bench fuzz soak dist guests docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -38,6 +38,12 @@ lint: .venv/.stamp ## ruff (rules and format) and mypy --strict
 
 bench: .venv/.stamp guests ## a table of figures: engine, host calls, HTTP
 	$(PY) -m bench
+
+fuzz: .venv/.stamp ## parsers and codec against random input, for FUZZ_SECONDS (600) in all
+	$(PY) -m fuzz
+
+soak: .venv/.stamp ## SOAK_CALLS (10000) calls of each kind, and a table of what they left behind
+	$(PY) -m soak
 
 dist: .venv/.stamp ## wheels of every distribution, in dist/
 	rm -rf dist

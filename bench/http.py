@@ -41,7 +41,9 @@ _COLUMNS: Final = [
     "× bare aiohttp",
     "failed",
 ]
-_BARE, _QWASR, _WASMTIME = "bare aiohttp, no guest", "qwasr run", "wasmtime serve"
+_BARE, _QWASR, _REUSE, _WASMTIME = "bare aiohttp, no guest", "qwasr run", "qwasr run --reuse 1000", "wasmtime serve"
+_FURTHER_CALLS: Final = "1000"
+_LEAVES_RESOURCES: Final = "hello-c"  # it drops its request with its instance, so that none is used again
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def measure(guests: Path, seconds: float) -> Table:
         guests: the folder of built guests.
         seconds: how long one load lasts; there are `_ROUNDS` for each server and number of connections.
     """
-    table = Table("HTTP: GET / on a fresh instance", list(_COLUMNS))
+    table = Table("HTTP: GET / on a fresh instance, and on one that is used again", list(_COLUMNS))
     bare: dict[int, float] = {}
     for name, what in GUESTS:
         component = guests / f"{name}.wasm"
@@ -92,7 +94,9 @@ def measure(guests: Path, seconds: float) -> Table:
 
 def _start(stack: contextlib.ExitStack, table: Table, component: Path, what: str) -> list[_Target]:
     targets = []
-    names = [_BARE, _QWASR, _WASMTIME] if component.stem == GUESTS[0][0] else [_QWASR, _WASMTIME]
+    names = [_QWASR, _WASMTIME] if component.stem == _LEAVES_RESOURCES else [_QWASR, _REUSE, _WASMTIME]
+    if component.stem == GUESTS[0][0]:
+        names.insert(0, _BARE)
     for name in names:
         port = free_port()
         env = environment(HTTP_ADDR=f"127.0.0.1:{port}", QWASR_LOG_LEVEL="warning")
@@ -113,6 +117,8 @@ def _command(name: str, component: Path, port: int) -> list[str | Path] | None:
         return [sys.executable, "-m", "bench.bare", str(port)]
     if name == _QWASR:
         return ours(component)
+    if name == _REUSE:
+        return [*ours(component), "--reuse", _FURTHER_CALLS]
     wasmtime = shutil.which("wasmtime")
     if wasmtime is None:
         return None

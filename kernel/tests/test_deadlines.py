@@ -17,6 +17,7 @@ class Store:
     """What a component's store is to a call: it awaits what the function does."""
 
     closed = 0
+    cpu_s = 0.0
 
     async def call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         return await function(*arguments)

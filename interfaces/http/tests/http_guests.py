@@ -26,6 +26,7 @@ def guest(
     *,
     outgoing: bool = False,
     version: str = _VERSION,
+    module: str = "",
     **more_texts: str,
 ) -> bytes:
     """Return a component that exports wasi:http/incoming-handler.
@@ -35,6 +36,7 @@ def guest(
         texts: what `%name` means in `handle`.
         outgoing: whether it imports wasi:http/outgoing-handler too.
         version: of every WASI import and of the export.
+        module: further fields of the core module: functions, tables, globals.
         more_texts: more of `texts`.
     """
     functions = FUNCTIONS | (OUTGOING_FUNCTIONS if outgoing else {})
@@ -77,6 +79,7 @@ def guest(
     (import "memory" "heap" (global $heap (mut i32)))
     {" ".join(data)}
     {CORE[CORE.index(";; the handle") :]}
+    {module}
     (func (export "handle") (param $request i32) (param $out i32)
       (local $a i32) (local $b i32) (local $c i32) (local $d i32) (local $e i32) (local $f i32)
       {body}))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from typing import TYPE_CHECKING
+from typing import Any, cast
 
 import pytest
 
-from interfaces.http.tests.http_peers import OK, answers, body_of, peer, request
+from interfaces.http.tests.http_peers import OK, answers, body_of, peer, refusal, request
+from qwasr.call import CallInfo, _current
 from qwasr.values import Variant
+from qwasr_http.client import AiohttpClient, AiohttpClientOptions
 from qwasr_http.codes import HttpError
 from qwasr_http.protocol import Upload
 from qwasr_http.sinks import BUFFER_BYTES, BodySink
-
-if TYPE_CHECKING:
-    from qwasr_http.client import AiohttpClient
 
 
 async def test_a_request_is_sent_exactly_as_the_guest_wrote_it(client: AiohttpClient) -> None:
@@ -194,3 +193,32 @@ async def test_a_body_that_the_guest_gives_up_is_no_whole_body(client: AiohttpCl
         await asyncio.sleep(0.05)
     assert found.value.code == Variant("internal-error", "given up")
     assert bodies == [b"5\r\nbegin\r\n"]
+
+
+async def test_a_call_has_no_more_requests_under_way_than_allowed() -> None:
+    client = await AiohttpClient.connect(AiohttpClientOptions(allow=("127.0.0.1",), max_guest_requests=2))
+    token = _current.set(CallInfo("0123", "guest", cast("Any", None)))
+    try:
+        async with peer(answers(OK)) as port:
+            first, second = [await client.send(request(port)) for _ in range(2)]
+            assert (await refusal(client, request(port))).case == "connection-limit-reached"
+            first.close()
+            first.close()  # counts once
+            third = await client.send(request(port))
+            assert (await refusal(client, request(port))).case == "connection-limit-reached"
+            for response in (second, third):
+                response.close()
+    finally:
+        _current.reset(token)
+        await client.close()
+
+
+async def test_a_request_that_fails_is_no_longer_under_way() -> None:
+    client = await AiohttpClient.connect(AiohttpClientOptions(allow=("127.0.0.1",), max_guest_requests=1))
+    token = _current.set(CallInfo("0123", "guest", cast("Any", None)))
+    try:
+        for _ in range(3):
+            assert (await refusal(client, request(1, authority="denied.test"))).case == "HTTP-request-denied"
+    finally:
+        _current.reset(token)
+        await client.close()

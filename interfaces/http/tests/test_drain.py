@@ -9,7 +9,8 @@ import pytest
 
 from interfaces.http.tests import http_guests as guests
 from qwasr.errors import ConfigurationError, ServeError
-from qwasr_http.server import HttpServer, HttpServerOptions, parse_address
+from qwasr_http.listening import parse_address
+from qwasr_http.server import HttpServer, HttpServerOptions
 
 if TYPE_CHECKING:
     from interfaces.http.tests.conftest import Connect, Serve

@@ -37,9 +37,9 @@ def test_options_come_from_the_environment() -> None:
     client = AiohttpClientOptions.from_env({"QWASR_HTTP_ALLOW": "a.test, https://*.b.test:8443"})
     assert client.allow == ("a.test", "https://*.b.test:8443")
     server = HttpServerOptions.from_env({"HTTP_ADDR": "[::1]:1", "QWASR_HTTP_MAX_BODY_BYTES": "5"})
-    assert (server.address, server.max_body_bytes) == ("[::1]:1", 5)
+    assert (server.addresses, server.max_body_bytes) == (("[::1]:1",), 5)
 
 
 def test_a_guest_is_served_on_this_host_alone_unless_told() -> None:
-    assert HttpServerOptions().address == "127.0.0.1:8080"
+    assert HttpServerOptions().addresses == ("127.0.0.1:8080",)
     assert AiohttpClientOptions().allow == ()

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from interfaces.http.tests import http_guests as guests
+from qwasr.telemetry import Telemetry
 from qwasr.values import Ok, WitError
 from qwasr_http.fields import Fields
 from qwasr_http.incoming import ResponseOutparam
@@ -289,7 +290,7 @@ async def test_informational_responses_precede_the_response(connect: Connect) ->
             out.send_informational(200, Fields())
         ResponseOutparam.set(out, Ok(OutgoingResponse(Fields())))
 
-    server = HttpServer(HttpServerOptions(address="127.0.0.1:0"))
+    server = HttpServer(HttpServerOptions(addresses=("127.0.0.1:0",)))
     await server.start(PythonGuest(guest))  # type: ignore[arg-type]  # what the server needs of a guest
     client = await connect(server)
     await client.send(GET)
@@ -302,11 +303,13 @@ class PythonGuest:
     """A guest whose handler is a Python function, for what no released WIT has."""
 
     running = False  # of its store: no guest of the engine is on the stack
+    cpu_s = 0.0
 
     def __init__(self, handler: Callable[[IncomingRequest, ResponseOutparam], None]) -> None:
         self._handler = handler
         self.id = ""
         self.store = self
+        self.telemetry = Telemetry()
 
     def function(self, interface: str, name: str) -> None: ...
 

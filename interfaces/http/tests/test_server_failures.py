@@ -98,6 +98,33 @@ async def test_a_guest_that_computes_too_long_is_a_504_and_harms_no_one(serve: S
         assert_problem(await client.answer(), 504)
 
 
+async def test_a_guest_that_uses_up_its_time_on_the_processor_is_a_504(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await connect(await serve(guests.guest(guests.SPIN), QWASR_GUEST_CPU_S="0.1"))
+    await client.send(GET)
+    assert_problem(await client.answer(), 504)
+    assert "QWASR_GUEST_CPU_S" in caplog.text
+
+
+async def test_a_request_that_may_not_wait_is_a_503_that_says_when_to_come_again(
+    serve: Serve, connect: Connect
+) -> None:
+    limits = {"QWASR_CONCURRENCY": "1", "QWASR_QUEUE": "1", "QWASR_QUEUE_TIMEOUT_S": "0.2"}
+    server = await serve(guests.guest(guests.NEVER), QWASR_GUEST_TIMEOUT_S="0.5", **limits)
+    clients = [await connect(server) for _ in range(3)]
+    for client in clients:
+        await client.send(GET)
+        await asyncio.sleep(0.02)
+    answers = [await client.answer() for client in clients]
+    assert_problem(answers[0], 504)
+    for refused in answers[1:]:  # one waited in vain, one did not even wait
+        assert_problem(refused, 503)
+        assert refused.headers["retry-after"] == "1"
+    await clients[1].send(GET)
+    assert_problem(await clients[1].answer(), 504)
+
+
 async def test_the_deadline_ends_when_the_response_begins(serve: Serve, connect: Connect) -> None:
     component = guests.guest(guests.EARLY, first="first", second="second")
     client = await connect(await serve(component, QWASR_GUEST_TIMEOUT_S="0.1"))
@@ -196,7 +223,7 @@ async def test_what_is_no_request_is_refused(
     await client.send(request_bytes)
     assert_problem(await client.answer(), status)
     assert await client.closed()
-    assert caplog.text == ""
+    assert [record.name for record in caplog.records if record.name != "qwasr.access"] == []
 
 
 async def test_a_body_that_stops_being_chunked_is_an_error_for_its_reader(serve: Serve, connect: Connect) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from interfaces.keyvalue.tests.guest_text import DRAFT, DRAFT2, text
-from qwasr.errors import GuestTrap
+from qwasr.errors import ValueTooLarge
 from qwasr.runtime import Runtime
 from qwasr.values import Variant, WitError
 from qwasr_keyvalue import Memory, plugin
@@ -104,8 +104,8 @@ async def test_a_guest_gets_an_error_for_more_than_2_mib(runtime: Runtime) -> No
     assert len(await runtime.call(None, "get", "b", "key")) == MAX_CALL_BYTES
 
 
-async def test_a_guest_that_hands_over_3_mib_traps_and_nothing_is_written(runtime: Runtime) -> None:
-    with pytest.raises(GuestTrap):
+async def test_a_guest_that_hands_over_3_mib_is_ended_and_nothing_is_written(runtime: Runtime) -> None:
+    with pytest.raises(ValueTooLarge):
         await runtime.call(None, "fill", "b", "key", 3 * 1024 * 1024)
     assert await runtime.call(None, "exists", "b", "key") is False
 

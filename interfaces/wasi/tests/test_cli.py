@@ -24,7 +24,8 @@ def on(system: System) -> Any:
 
 @pytest.fixture
 def call() -> Iterator[None]:
-    token = _current.set(SimpleNamespace(id="0123456789abcdef", guest="app"))  # type: ignore[arg-type]  # a stand-in
+    made: Any = SimpleNamespace(id="0123456789abcdef", guest="app", logged_bytes=0)
+    token = _current.set(made)
     yield
     _current.reset(token)
 
@@ -107,6 +108,24 @@ def test_output_goes_to_the_log_with_its_level_and_the_calls_id(call: None, capl
     assert [(r.levelname, r.getMessage(), r.call) for r in caplog.records] == [  # type: ignore[attr-defined]  # extra
         ("INFO", "good news", "0123456789abcdef"),
         ("WARNING", "bad news", "0123456789abcdef"),
+    ]
+
+
+def test_what_a_call_prints_is_counted_over_both_outputs_and_cut_with_a_note(
+    call: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "qwasr.guest")
+    system = on(System(SystemOptions.from_env({"QWASR_GUEST_LOG_BYTES": "10"})))
+    out, err = cli.Stdout(system).get_stdout(), cli.Stderr(system).get_stderr()
+    out.write(b"12345\n")
+    err.write(b"6789 and more\n")
+    err.write(b"and more\n")
+    cli.Stdout(system).get_stdout().write(b"and a stream of its own\n")
+    note = "[cut: the guest printed more than 10 bytes in one call (QWASR_GUEST_LOG_BYTES)]"
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("INFO", "12345"),
+        ("WARNING", "6789"),
+        ("WARNING", note),
     ]
 
 

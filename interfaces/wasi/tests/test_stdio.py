@@ -152,3 +152,35 @@ def test_however_output_is_cut_into_writes_the_lines_are_the_same(pieces: list[b
         asyncio.run(guest())
         logged.append(log.lines)
     assert logged[0] == logged[1]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "logged"),
+    [
+        ([b"12345678", b"\n"], ["12345678", "[cut"]),
+        ([b"1234567\n", b"x"], ["1234567", "[cut"]),
+        ([b"1234567", b"8", b"9"], ["12345678", "[cut"]),
+        ([b"1\n" * 6], ["1", "1", "1", "1", "[cut"]),
+        ([b"1234567\n"], ["1234567"]),
+    ],
+)
+def test_what_is_beyond_the_limit_is_cut_and_the_note_has_a_line_of_its_own(
+    log: Log, pieces: list[bytes], logged: list[str]
+) -> None:
+    sink = LogSink(logging.INFO, "id", limit_bytes=8)
+    for piece in [*pieces, *([b"never\n"] if len(logged) > 1 and logged[-1] == "[cut" else [])]:
+        sink.write(piece)
+    sink.close()
+    assert [line[:8].split(":")[0] for line in log.lines] == logged
+
+
+@given(pieces=st.lists(st.binary(max_size=40)), limit=st.integers(0, 100))
+def test_no_more_than_the_limit_is_logged_however_it_is_cut(pieces: list[bytes], limit: int) -> None:
+    log = _attached()
+    sink = LogSink(logging.INFO, "id", limit_bytes=limit)
+    for piece in pieces:
+        sink.write(piece)
+    sink.close()
+    notes = [line for line in log.lines if line.startswith("[cut: ")]
+    assert len(notes) == (sum(map(len, pieces)) > limit)
+    assert len(log.lines) <= limit + len(notes) + 1

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MASK", "Variable", "complaint", "mask_url", "read_env_file", "read_variable"]
 
 MASK: Final = "***"
+_TEXT_KINDS: Final = ("str", "Literal")  # their value is the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,17 +139,21 @@ def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
             message = f"{name} is not set: {variable.reader} needs it ({variable.help})"
             raise OptionError(message)
         return dataclasses.MISSING
-    from environs import EnvError
-
-    try:
-        value = _parse(_env_reader(name, text), variable, name)
-    except EnvError:
-        # Neither chained nor quoted: the library's message may carry the value of a secret.
-        raise OptionError(_message(variable, text, name)) from None
+    value = text if variable.kind in _TEXT_KINDS else _read_typed(variable, name, text)
     wrong = complaint(variable, value, name)
     if wrong is not None:
         raise OptionError(wrong)
     return value
+
+
+def _read_typed(variable: Variable, name: str, text: str) -> Any:
+    from environs import EnvError  # here, since importing it takes a tenth of a start
+
+    try:
+        return _parse(_env_reader(name, text), variable, name)
+    except EnvError:
+        # Neither chained nor quoted: the library's message may carry the value of a secret.
+        raise OptionError(_message(variable, text, name)) from None
 
 
 def _env_reader(name: str, text: str) -> environs.Env:
@@ -171,9 +176,7 @@ def _parse(reader: environs.Env, variable: Variable, name: str) -> Any:
         return reader.float(name)
     if variable.kind == "bool":
         return reader.bool(name)
-    if variable.kind == "Path":
-        return reader.path(name)
-    return reader.str(name)
+    return reader.path(name)
 
 
 def _read_secret(variable: Variable, file_name: str, path: str) -> str:

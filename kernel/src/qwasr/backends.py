@@ -56,6 +56,15 @@ class Binding:
         name = self.interface if self.store is None else f"{self.interface} store {self.store}"
         return f"{name}: {self.backend or 'no backend needed'} ({self.why})"
 
+    def describe(self) -> list[str]:
+        """Return lines for the user: the decision, then ``wasi:io@0.2.9: poll, streams`` for each package it serves."""
+        packages: dict[str, list[str]] = {}
+        for imported in self.imports:
+            interface, at, version = imported.partition("@")
+            package, _, short = interface.partition("/")
+            packages.setdefault(f"{package}{at}{version}", []).append(short)
+        return [str(self), *(f"  {package}: {', '.join(names)}" for package, names in packages.items())]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:

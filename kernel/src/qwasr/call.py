@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from qwasr.engine.instance import Store
+    from qwasr.trace import Traced
 
 __all__ = ["CallInfo", "current_call", "new_call_id"]
 
@@ -32,14 +33,18 @@ class CallInfo:
         id: the request id, in every log line of the call.
         guest: the component's name.
         store: the engine's store of this call; its limits and live resources.
+        logged_bytes: how much the guest has printed so far; whoever logs it counts here, and stops at its limit.
+        cause: what the call was made for, if that has a trace; see `qwasr.trace`.
     """
 
-    __slots__ = ("guest", "id", "store")
+    __slots__ = ("cause", "guest", "id", "logged_bytes", "store")
 
     def __init__(self, id: str, guest: str, store: Store) -> None:  # noqa: A002 - the field's own name
         self.id = id
         self.guest = guest
         self.store = store
+        self.logged_bytes = 0
+        self.cause: Traced | None = None
 
 
 def current_call() -> CallInfo:

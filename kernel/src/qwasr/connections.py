@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from qwasr.backends import fold, interface_variable
 from qwasr.errors import BackendError, ConfigurationError, QwasrError, StoreNotAllowed
@@ -19,6 +20,7 @@ __all__ = ["BackendSet", "Connections"]
 
 _logger = logging.getLogger("qwasr.backends")
 B = TypeVar("B")
+CHECK_TIMEOUT_S: Final = 1.5  # less than a supervisor waits for the answer
 
 
 class Connections:
@@ -44,6 +46,16 @@ class Connections:
             except Exception as error:  # noqa: BLE001 - a client library raises what it likes
                 raise BackendError(_connect_message(choice, error)) from None
         return self._open[key]
+
+    async def check(self, timeout_s: float = CHECK_TIMEOUT_S) -> list[tuple[str, str]]:
+        """Ask every backend whether it is usable, all at once.
+
+        Returns:
+            Of each that is not, its name and why; without a client library's own text, which may quote a password.
+        """
+        backends = list(self._open.values())
+        answers = await asyncio.gather(*(_complaint(backend, timeout_s) for backend in backends))
+        return [(one.name, answer) for one, answer in zip(backends, answers, strict=True) if answer is not None]
 
     async def close(self) -> None:
         """Close every connection, the newest first; one that fails to close is logged and keeps no other open."""
@@ -123,12 +135,29 @@ class BackendSet(Generic[B]):
         return backend
 
 
+async def _complaint(backend: Backend, timeout_s: float) -> str | None:
+    """Return why a backend is not usable, or ``None`` when it is."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await backend.check()
+    except QwasrError as error:
+        return str(error)
+    except TimeoutError:
+        return f"it does not answer within {timeout_s:g} s"
+    except Exception as error:  # noqa: BLE001 - a client library raises what it likes
+        return _kind(error)
+    return None
+
+
 def _connect_message(choice: Choice, error: Exception) -> str:
     """Say that a backend cannot be connected, without the client library's own text: it may quote a password."""
-    kind = type(error)
-    reason = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    if isinstance(error, OSError) and error.strerror:
-        reason = f"{reason}, {error.strerror}"
+    reason = _kind(error)
     variables = [variable.name for variable in choice.backend.Options.variables()] if choice.backend else []
     advice = f"; is its service there? Its variables: {', '.join(variables)}" if variables else ""
     return f"{choice.binding} cannot be connected: {reason}{advice}"
+
+
+def _kind(error: Exception) -> str:
+    kind = type(error)
+    reason = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return f"{reason}, {error.strerror}" if isinstance(error, OSError) and error.strerror else reason

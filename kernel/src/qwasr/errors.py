@@ -11,10 +11,17 @@
     ├── ComponentError              a file is no component that this engine can run
     │   └── LinkError               its imports are not all provided
     ├── ServeError                  a server cannot listen
+    ├── WorkerError                 workers cannot be started
     └── GuestError                  one guest call ended without a result
         ├── GuestTrap               the guest trapped; `backtrace` is for the log
         ├── GuestExit               the guest called `wasi:cli/exit`
         ├── DeadlineExceeded        the call took longer than it may
+        ├── Overloaded              as many calls run and wait as may; `retry_after_s` says when to come again
+        ├── LimitExceeded           the guest used more of something than it may; `backtrace` is for the log
+        │   ├── CpuLimitExceeded    ... time on the processor
+        │   ├── FuelExhausted       ... instructions
+        │   ├── TooManyResources    ... host resources at once
+        │   └── ValueTooLarge       ... elements or bytes in one value
         ├── InstantiationError      the component refused to start, a limit included
         └── HostFunctionError       a host function raised something unexpected
             └── HostValueError      ... or returned what does not fit its WIT type
@@ -28,19 +35,26 @@ __all__ = [
     "BackendError",
     "ComponentError",
     "ConfigurationError",
+    "CpuLimitExceeded",
     "DeadlineExceeded",
+    "FuelExhausted",
     "GuestError",
     "GuestExit",
     "GuestTrap",
     "HostFunctionError",
     "HostValueError",
     "InstantiationError",
+    "LimitExceeded",
     "LinkError",
     "OptionError",
+    "Overloaded",
     "PluginError",
     "QwasrError",
     "ServeError",
     "StoreNotAllowed",
+    "TooManyResources",
+    "ValueTooLarge",
+    "WorkerError",
 ]
 
 
@@ -94,6 +108,20 @@ class ServeError(QwasrError):
     exit_code = 6
 
 
+class WorkerError(QwasrError):
+    """Workers cannot be started, or die as soon as they are.
+
+    Args:
+        message: what a worker said of it.
+        exit_code: the code of the error that the worker ended with, when it said one.
+    """
+
+    def __init__(self, message: str, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+
 class GuestError(QwasrError):
     """One guest call ended without a result. The process and every other guest are unharmed."""
 
@@ -126,6 +154,46 @@ class GuestExit(GuestError):
 
 class DeadlineExceeded(GuestError):
     """The call took longer than its deadline allows."""
+
+
+class Overloaded(GuestError):
+    """The call was not begun: as many calls run and wait as may, or it waited too long for its turn.
+
+    Attributes:
+        retry_after_s: when it is worth another try, in whole seconds, at least 1.
+    """
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class LimitExceeded(GuestError):
+    """The guest used more of something than it may; the message names the limit and its variable.
+
+    Attributes:
+        backtrace: the WebAssembly frames, if any; for logs, never for clients.
+    """
+
+    def __init__(self, reason: str, backtrace: str = "") -> None:
+        super().__init__(reason)
+        self.backtrace = backtrace
+
+
+class CpuLimitExceeded(LimitExceeded):
+    """The guest was on the processor for longer than one call may be."""
+
+
+class FuelExhausted(LimitExceeded):
+    """The guest executed more instructions than one call may."""
+
+
+class TooManyResources(LimitExceeded):
+    """The guest holds as many host resources as it may, and was to be given one more."""
+
+
+class ValueTooLarge(LimitExceeded):
+    """The guest passed a list or a string that is larger than one may be; the message names the function."""
 
 
 class InstantiationError(GuestError):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from qwasr._deadlines import Deadlines, TimedCall
 from qwasr.call import _current, new_call_id
-from qwasr.errors import DeadlineExceeded
+from qwasr.errors import DeadlineExceeded, GuestError
+from qwasr.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from qwasr.call import CallInfo
     from qwasr.engine import ExportedFunction, LinkedComponent
+    from qwasr.engine.reuse import Reuse
 
 __all__ = ["Guest", "GuestCall"]
 
@@ -30,14 +32,29 @@ class Guest:
 
     Attributes:
         name: the component's name.
+        telemetry: what is counted; servers count what they answer.
     """
 
-    __slots__ = ("_deadlines", "_linked", "name")
+    __slots__ = ("_deadlines", "_linked", "_reuse", "name", "telemetry")
 
-    def __init__(self, name: str, linked: LinkedComponent, timeout_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        linked: LinkedComponent,
+        timeout_s: float,
+        telemetry: Telemetry | None = None,
+        *,
+        reuse: int = 0,
+    ) -> None:
         self.name = name
+        self.telemetry = telemetry or Telemetry()
         self._linked = linked
         self._deadlines = Deadlines(timeout_s)
+        self._reuse: Reuse | None = None
+        if reuse:
+            from qwasr.engine.reuse import Reuse
+
+            self._reuse = Reuse(linked, reuse)
 
     @property
     def timeout_s(self) -> float:
@@ -45,8 +62,10 @@ class Guest:
         return self._deadlines.limit_s
 
     def close(self) -> None:
-        """Let go of the event loop; the runtime calls it at its end."""
+        """Let go of the event loop and of idle instances; the runtime calls it at its end."""
         self._deadlines.close()
+        if self._reuse is not None:
+            self._reuse.close()
 
     def exports(self, interface: str) -> bool:
         """Return whether the guest exports an interface; without a version any one of the same line fits."""
@@ -73,10 +92,14 @@ class GuestCall(TimedCall):
     """One call of one guest; inside of the block `current_call()` returns it in every host function.
 
     Leaving the block ends the instance: host functions still under way are cancelled, live resources are dropped.
+    Where instances are reused, one whose call returned in order is kept.
+
+    Attributes:
+        cpu_s: how long the guest computed in the invocations that have ended, in seconds; see `Store.cpu_s`.
     """
 
     # This is on the path of every request: no generator-based context manager, no attribute dictionary, no timer.
-    __slots__ = ("_guest", "_limited", "_token")
+    __slots__ = ("_cpu_before_s", "_guest", "_limited", "_token", "cpu_s")
 
     _token: Token[CallInfo]
 
@@ -87,9 +110,14 @@ class GuestCall(TimedCall):
         self._guest = guest
         self._limited = True
         self._expired = False
+        self.cpu_s = 0.0
+        self.logged_bytes = 0
+        self.cause = None
 
     async def __aenter__(self) -> Self:
-        self.store = self._guest._linked.store()
+        guest = self._guest
+        self.store = store = guest._linked.store() if guest._reuse is None else guest._reuse.take()
+        self._cpu_before_s = store.cpu_s
         self._token = _current.set(self)
         return self
 
@@ -97,7 +125,12 @@ class GuestCall(TimedCall):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _current.reset(self._token)
-        self.store.close()
+        if self._guest._reuse is None or error is not None:
+            self.store.close()
+        else:
+            self._guest._reuse.give(self.store)
+        if error is not None and isinstance(error, GuestError):
+            self._guest.telemetry.failed(error)
 
     async def invoke(self, function: ExportedFunction, *arguments: Any) -> Any:
         """Call an exported function of this call's instance.
@@ -108,6 +141,8 @@ class GuestCall(TimedCall):
         Raises:
             WitError: the function's result is a ``result``, and it is an error.
             DeadlineExceeded: it took longer than the guest's `timeout_s`, and no one lifted the deadline.
+            Overloaded: it was not begun, since as many calls run and wait as may.
+            LimitExceeded: it used more of something than it may.
             GuestError: it trapped, exited, could not be instantiated, or a host function failed.
         """
         deadlines = self._guest._deadlines
@@ -121,6 +156,7 @@ class GuestCall(TimedCall):
                 raise DeadlineExceeded(message) from None
             raise
         finally:
+            self.cpu_s = self.store.cpu_s - self._cpu_before_s
             deadlines.end(self)
             if self._expired:  # it ended in the very moment in which its time was up
                 self.settle()
@@ -132,3 +168,7 @@ class GuestCall(TimedCall):
         """
         self._limited = False
         self._guest._deadlines.end(self)
+
+    def lift_cpu_limit(self) -> None:
+        """Let this call compute for as long as it likes, as a command does."""
+        self.store.lift_cpu_limit()

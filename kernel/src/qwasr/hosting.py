@@ -50,6 +50,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qwasr.telemetry import HostCounter
+
 __all__ = ["HostInterface", "HostResource", "kebab_case"]
 
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -93,6 +95,7 @@ class HostInterface:
 
     wit: ClassVar[str]
     resources: ClassVar[Sequence[type[HostResource]]] = ()
+    counter: HostCounter | None = None  # set by the runtime where calls of guests are counted
 
     def __init_subclass__(
         cls, *, wit: str | None = None, resources: Sequence[type[HostResource]] = (), **arguments: Any

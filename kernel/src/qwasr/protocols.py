@@ -31,6 +31,9 @@ class Backend(Protocol):
         provides: the interfaces it serves, for example ``("keyvalue", "messaging")``.
         schemes: the URL schemes that choose it, for example ``("redis", "rediss")``.
         Options: its settings.
+
+    A backend whose data lives in its own process says so with a further attribute, ``per_process = True``. It is then
+    refused where several workers serve one component, since each of them would keep data of its own.
     """
 
     name: ClassVar[str]
@@ -77,6 +80,11 @@ class Server(Protocol):
     Attributes:
         export: the interface a guest must export to be served, for example ``"wasi:http/incoming-handler"``.
         Options: its settings.
+
+    A server that listens on addresses has a further attribute, ``listening``, which is ``None``. Where other workers
+    serve the same addresses, the runtime sets it before `start` to a dictionary of sockets by the server's own names
+    for them. The server then listens on those that are there, opens the others with ``SO_REUSEPORT``, puts them there,
+    and closes all of them when it drains. So a worker takes over the sockets of the one before it, with their queues.
     """
 
     export: ClassVar[str]

@@ -21,19 +21,21 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qwasr._log import log_guest_error
 from qwasr._signals import StopSignals
-from qwasr.backends import allowed_stores, choose
+from qwasr.backends import allowed_stores, choose, interface_variable
 from qwasr.connections import BackendSet, Connections
 from qwasr.environment import all_variables, unread_variables
-from qwasr.errors import ComponentError, PluginError, QwasrError
+from qwasr.errors import ComponentError, ConfigurationError, PluginError, QwasrError
 from qwasr.guest import Guest, GuestCall
 from qwasr.registry import Registry
 from qwasr.runtime_options import RuntimeOptions
+from qwasr.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from qwasr.backends import Binding
+    from qwasr.backends import Binding, Choice
     from qwasr.engine import Component, Engine, LinkedComponent
     from qwasr.hooks import Interface
     from qwasr.hosting import HostInterface
@@ -58,8 +60,12 @@ class Runtime:
         allow_precompiled: whether a precompiled file is loaded. It is native code: trust it as you trust a program.
         trap_unknown_imports: whether imports that nothing provides become functions that trap when called.
         options: limits of the runtime; read from `environ` when not given.
+        workers: how many processes serve the same component at the same addresses, this one included; ``None`` when
+            there is no other one, nor one that takes its place while it still serves.
 
     Attributes:
+        telemetry: what was counted.
+        listening: sockets that servers listen on, by address, where a process that comes after may take them over.
         guest: the linked component.
         bindings: what serves each interface that the component imports, and why.
         servers: the servers that run, after `start`.
@@ -86,6 +92,7 @@ class Runtime:
         allow_precompiled: bool = False,
         trap_unknown_imports: bool = False,
         options: RuntimeOptions | None = None,
+        workers: int | None = None,
     ) -> None:
         self._source = component
         self._ready = dict(backends or {})
@@ -95,11 +102,16 @@ class Runtime:
         self._allow_precompiled = allow_precompiled
         self._trap_unknown_imports = trap_unknown_imports
         self._options = options
+        self._workers = workers
+        self._connections = Connections()
         self._engine: Engine | None = None
         self._exit = AsyncExitStack()
         self._stopping = asyncio.Event()
         self._stop_lock = asyncio.Lock()
         self._drains: set[asyncio.Task[None]] = set()
+        self._hurried = False
+        self.telemetry = Telemetry()
+        self.listening: dict[str, socket.socket] = {}
         self.bindings = ()
         self.servers = ()
 
@@ -111,11 +123,10 @@ class Runtime:
             stack.callback(self._close_engine)  # before there is one: loading may be cancelled half way
             engine, component = await _in_thread(lambda: self._load(options))
             self._component = component
-            connections = Connections()
-            stack.push_async_callback(connections.close)
-            hosts = await self._connect(connections)
+            stack.push_async_callback(self._connections.close)
+            hosts = await self._connect(self._connections)
             linked = self._link(engine, hosts)
-            self.guest = Guest(component.name, linked, options.guest_timeout_s)
+            self.guest = Guest(component.name, linked, options.guest_timeout_s, self.telemetry, reuse=options.reuse)
             stack.callback(self.guest.close)
             stack.push_async_callback(self._close_servers)
             self._exit = stack.pop_all()
@@ -163,7 +174,7 @@ class Runtime:
             raise ComponentError(self._nothing_to_serve())
         servers: list[Server] = []
         try:
-            for server in [_make_server(cls, self._environ) for cls in classes]:
+            for server in [self._make_server(cls) for cls in classes]:
                 await server.start(self.guest)
                 servers.append(server)
         finally:
@@ -173,7 +184,7 @@ class Runtime:
         """Take nothing new, let what runs finish for `QWASR_SHUTDOWN_S` at most, and close the servers."""
         self._stopping.set()
         async with self._stop_lock:
-            self._drains = {asyncio.create_task(self._drain(server)) for server in self.servers}
+            self._drains = {asyncio.create_task(self._drain(server)) for server in self.servers if not self._hurried}
             try:
                 if self._drains:
                     # A server keeps to its time by itself; the second on top is for one that does not.
@@ -181,8 +192,29 @@ class Runtime:
             finally:
                 await self._close_servers()
 
+    def ask_to_stop(self, *, now: bool = False) -> None:
+        """Have `serve` drain and return, without waiting for it; with `now` what runs is not waited for."""
+        self._stopping.set()
+        self._hurried = self._hurried or now
+        if self._hurried:
+            for drain in self._drains:
+                drain.cancel()
+
+    async def check(self) -> list[tuple[str, str]]:
+        """Ask every connected backend whether it is usable; return the name of each that is not, and why."""
+        return await self._connections.check()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what was counted, and how many calls run and wait now, as plain data."""
+        slots = self._engine.slots if self._engine is not None else None
+        if slots is None:
+            return self.telemetry.snapshot()
+        return self.telemetry.snapshot(running=slots.running, waiting=slots.waiting, slots=slots.capacity)
+
     async def serve(self, on_ready: Callable[[], None] | None = None) -> None:
         """Serve until `stop` is called or SIGTERM or SIGINT arrives, then drain; a second signal cuts that short.
+
+        SIGHUP has servers read again what they read from files, if they can: certificates.
 
         Args:
             on_ready: called once, when every server serves.
@@ -190,12 +222,20 @@ class Runtime:
         Raises:
             ComponentError, OptionError, ServeError: as `start` does.
         """
-        with StopSignals(self._on_signal):
+        with StopSignals(self._on_signal, self._on_hang_up):
             await self.start()
             if on_ready is not None:
                 on_ready()
             await self._stopping.wait()
             await self.stop()
+
+    def describe_bindings(self) -> list[str]:
+        """Return lines for the user: what serves each interface and why, and below it the imports that it serves."""
+        return [line for binding in self.bindings for line in binding.describe()]
+
+    def describe_servers(self) -> list[str]:
+        """Return a line for the user for each server that runs: what it serves, and where."""
+        return [f"{self.guest.name} serves {server.export} at {server.describe()}" for server in self.servers]
 
     def _server_classes(self) -> list[type[Server]]:
         return [server for server in self._registry.servers if self.guest.exports(server.export)]
@@ -203,11 +243,26 @@ class Runtime:
     def _on_signal(self, name: str, times: int) -> None:
         if times == 1:
             _logger.info("%s: taking nothing new, finishing what runs", name)
-            self._stopping.set()
-            return
-        _logger.warning("%s again: stopping at once", name)
-        for drain in self._drains:
-            drain.cancel()
+        else:
+            _logger.warning("%s again: stopping at once", name)
+        self.ask_to_stop(now=times > 1)
+
+    def _on_hang_up(self) -> None:
+        for server in self.servers:
+            reload: Callable[[], None] | None = getattr(server, "reload", None)
+            if reload is None:
+                continue
+            try:
+                reload()
+            except Exception:
+                _logger.exception("the server of %s goes on with what it read before", server.export)
+
+    def _make_server(self, cls: Any) -> Server:
+        server: Any = cls(cls.Options.from_env(self._environ))
+        if self._workers is not None and hasattr(server, "listening"):
+            server.listening = self.listening
+        made: Server = server
+        return made
 
     async def _drain(self, server: Server) -> None:
         try:
@@ -247,6 +302,8 @@ class Runtime:
         bindings: list[Binding] = []
         for interface, imports in self._needed():
             choices = choose(interface, self._registry, self._environ, ready=self._ready, fakes=self._fakes)
+            if (self._workers or 1) > 1:
+                _refuse_divided(choices, self._workers or 1)
             default, *stores = [await connections.connect(choice) for choice in choices]
             bindings += [replace(choice.binding, imports=imports) for choice in choices]
             names = [choice.binding.store or "" for choice in choices[1:]]
@@ -256,7 +313,10 @@ class Runtime:
                 dict(zip(names, stores, strict=True)),
                 allowed=allowed_stores(interface.name, self._environ),
             )
-            hosts += _make_hosts(interface, backends)
+            made = _make_hosts(interface, backends)
+            for host in made if interface.stores else ():  # a service may be behind it: its calls are counted
+                host.counter = self.telemetry.host(interface.name)
+            hosts += made
         self.bindings = tuple(bindings)
         return hosts
 
@@ -308,9 +368,18 @@ def _make_hosts(interface: Interface, backends: BackendSet[Any]) -> list[HostInt
         raise PluginError(message) from error
 
 
-def _make_server(cls: Any, environ: Mapping[str, str]) -> Server:
-    server: Server = cls(cls.Options.from_env(environ))
-    return server
+def _refuse_divided(choices: Iterable[Choice], workers: int) -> None:
+    """Refuse backends that would keep one thing in each worker where the user means one thing."""
+    for choice in choices:
+        if getattr(choice.backend, "per_process", False):
+            binding = choice.binding
+            variable = interface_variable(binding.interface) + (f"__{binding.store}" if binding.store else "")
+            message = (
+                f"{binding}: {binding.backend} keeps its data in one process, and each of {workers} workers would have "
+                f"its own; choose a service that all share, for example {variable}=redis or {variable}=sqlite://…, "
+                "or run one worker"
+            )
+            raise ConfigurationError(message)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -24,8 +24,18 @@ class RuntimeOptions(ConnectOptions):
 
     Attributes:
         guest_timeout_s: how long a guest may take for its answer, or for the head of one that streams, in seconds.
-        guest_memory_bytes: linear memory of one instance.
+        guest_cpu_s: how long one call may compute, in seconds; what it waits for does not count.
+        guest_fuel: how much one call may execute, about one unit an instruction; None counts nothing.
+        guest_memory_bytes: one linear memory of one instance.
+        guest_memories: how many linear memories one instance may have.
+        guest_table_elements: elements of one table of one instance.
+        guest_tables: how many tables one instance may have.
+        guest_instances: how many core instances one component instance may consist of.
+        guest_resources: how many host resources one instance may hold at once.
         concurrency: how many instances may be alive at once; further calls wait.
+        queue: how many calls may wait; one more is refused.
+        queue_timeout_s: how long a call may wait, in seconds; then it is refused.
+        reuse: how many further calls an instance serves after its first, one after another; 0 makes one for each call.
         cache_dir: folder of compiled components: a path, ``auto`` for the user's cache folder, ``off`` for none.
         shutdown_s: how long calls under way may go on after the order to stop, in seconds.
     """
@@ -37,6 +47,20 @@ class RuntimeOptions(ConnectOptions):
         maximum=86_400,
         help="how long a guest may take for its answer, seconds",
     )
+    guest_cpu_s: float = env(
+        "QWASR_GUEST_CPU_S",
+        default=10.0,
+        minimum=0.001,
+        maximum=86_400,
+        help="how long one call of a guest may compute, seconds; waiting does not count",
+    )
+    guest_fuel: int | None = env(
+        "QWASR_GUEST_FUEL",
+        default=None,
+        minimum=1,
+        maximum=2**63 - 1,
+        help="how much one call of a guest may execute, about one unit an instruction; not counted when not set",
+    )
     guest_memory_bytes: int = env(
         "QWASR_GUEST_MEMORY_BYTES",
         default=256 * _MIB,
@@ -44,12 +68,60 @@ class RuntimeOptions(ConnectOptions):
         maximum=4096 * _MIB,
         help="linear memory of one guest instance, bytes",
     )
+    guest_memories: int = env(
+        "QWASR_GUEST_MEMORIES", default=16, minimum=1, maximum=10_000, help="linear memories of one guest instance"
+    )
+    guest_table_elements: int = env(
+        "QWASR_GUEST_TABLE_ELEMENTS",
+        default=20_000,
+        minimum=1,
+        maximum=10_000_000,
+        help="elements of one table of a guest instance",
+    )
+    guest_tables: int = env(
+        "QWASR_GUEST_TABLES", default=100, minimum=1, maximum=10_000, help="tables of one guest instance"
+    )
+    guest_instances: int = env(
+        "QWASR_GUEST_INSTANCES",
+        default=1_000,
+        minimum=1,
+        maximum=10_000,
+        help="core instances that one guest instance may consist of",
+    )
+    guest_resources: int = env(
+        "QWASR_GUEST_RESOURCES",
+        default=10_000,
+        minimum=1,
+        maximum=10_000_000,
+        help="host resources that a guest may hold at once",
+    )
     concurrency: int = env(
         "QWASR_CONCURRENCY",
         default=256,
         minimum=1,
         maximum=100_000,
         help="how many guest instances may be alive at once; further calls wait",
+    )
+    queue: int = env(
+        "QWASR_QUEUE",
+        default=1_024,
+        minimum=0,
+        maximum=1_000_000,
+        help="how many calls may wait for an instance; one more is refused",
+    )
+    queue_timeout_s: float = env(
+        "QWASR_QUEUE_TIMEOUT_S",
+        default=5.0,
+        minimum=0,
+        maximum=86_400,
+        help="how long a call may wait for an instance, seconds; then it is refused",
+    )
+    reuse: int = env(
+        "QWASR_REUSE",
+        default=0,
+        minimum=0,
+        maximum=1_000_000_000,
+        help="further calls that an instance serves after its first; then calls share what the guest keeps in memory",
     )
     cache_dir: str = env(
         "QWASR_CACHE_DIR",
@@ -81,7 +153,16 @@ class RuntimeOptions(ConnectOptions):
 
         return EngineOptions(
             concurrency=self.concurrency,
+            queue=self.queue,
+            queue_timeout_s=self.queue_timeout_s,
+            cpu_s=self.guest_cpu_s,
+            fuel=self.guest_fuel,
             memory_bytes=self.guest_memory_bytes,
+            memories=self.guest_memories,
+            table_elements=self.guest_table_elements,
+            tables=self.guest_tables,
+            instances=self.guest_instances,
+            resources=self.guest_resources,
             cache_dir=self.cache_path(environ),
         )
 
@@ -92,6 +173,9 @@ class CommandOptions(ConnectOptions):
 
     Attributes:
         log_level: the lowest level that is written to standard error.
+        log_format: what a line looks like.
+        workers: how many processes serve the same addresses.
+        admin_address: ``host:port`` of health and metrics; empty for none.
         env_file: a file of variables; what is set in the environment wins over it.
         plugins: the only plug-ins to load, by entry-point name; ``None`` loads all that are installed.
         allow_precompiled: whether a precompiled file is loaded. It is native code.
@@ -100,6 +184,15 @@ class CommandOptions(ConnectOptions):
 
     log_level: Literal["debug", "info", "warning", "error"] = env(
         "QWASR_LOG_LEVEL", default="info", help="lowest level of log lines on standard error"
+    )
+    log_format: Literal["text", "json"] = env(
+        "LOG_FORMAT", default="text", help="form of log lines: text, or one JSON object a line"
+    )
+    workers: int = env(
+        "QWASR_WORKERS", default=1, minimum=1, maximum=512, help="how many processes serve, each on one core"
+    )
+    admin_address: str = env(
+        "ADMIN_ADDR", default="", help="host:port for /health/live, /health/ready and /metrics; none when empty"
     )
     env_file: Path | None = env(
         "QWASR_ENV_FILE", default=None, help="file of NAME=value lines; the environment wins over it"

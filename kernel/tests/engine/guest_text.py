@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qwasr.engine import LinkedComponent
 
-_PARAM = re.compile(r'\(param "[^"]+" ((?:\([^()]*\)|[^\s()])+)\)')
-_RESULT = re.compile(r"\(result ((?:\([^()]*\)|[^\s()])+)\)")
+_TYPE = r"((?:\((?:[^()]|\([^()]*\))*\)|[^\s()])+)"
+_PARAM = re.compile(rf'\(param "[^"]+" {_TYPE}\)')
+_RESULT = re.compile(rf"\(result {_TYPE}\)")
 _CORE = {"u64": "i64", "s64": "i64", "f32": "f32", "f64": "f64", "string": "i32 i32"}
 _MEMORY = """
   (core module $memory

@@ -117,6 +117,30 @@ async def test_a_guest_that_only_waits_never_stands_in_the_line_of_the_busy(make
     assert (await task, longest) == (1, 0)
 
 
+async def test_a_new_call_stands_in_line_once_guests_have_spent_the_turn(make_engine: MakeEngine) -> None:
+    host = Api()
+    engine = make_engine(epoch_ms=60_000)
+    linked = engine.link(engine.load(GUEST), [host])
+    tasks = [asyncio.create_task(call(linked, "polite", 1)) for _ in range(3)]
+    engine.turnstile.spent_s = engine.turnstile.slice_s
+    engine.turnstile.note()  # the next turn begins after the three
+    await asyncio.sleep(0)
+    assert engine.slots.running == 0, "none of them has begun"
+    assert engine.turnstile.closed, "for the one who comes next, too"
+    assert await asyncio.gather(*tasks) == [1, 1, 1]
+    assert len(engine.turnstile) == 0
+    await asyncio.sleep(0)
+    assert not engine.turnstile.closed
+
+
+async def test_what_guests_run_counts_against_the_turn(make_engine: MakeEngine) -> None:
+    engine = make_engine(epoch_ms=60_000)
+    linked = engine.link(engine.load(GUEST), [Api()])
+    engine.turnstile.quiet_s = 60
+    await call(linked, "polite", 1)
+    assert 0 < engine.turnstile.spent_s < 60
+
+
 async def test_a_guest_that_traps_among_busy_ones_harms_none(make_engine: MakeEngine) -> None:
     linked = linked_api(make_engine)
     trapping = linked.engine.link(linked.engine.load(guest('(func (export "f") unreachable)', {"f": ""})), [])

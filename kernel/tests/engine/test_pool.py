@@ -81,7 +81,7 @@ TOO_BIG = {
     "memories": guest(
         ANSWER,
         F,
-        extra="(core module $e (memory 1))" + " ".join(f"(core instance $e{n} (instantiate $e))" for n in range(20)),
+        extra="(core module $e (memory 1))" + " ".join(f"(core instance $e{n} (instantiate $e))" for n in range(10)),
     ),
     "tables": guest(
         ANSWER,

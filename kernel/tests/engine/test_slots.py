@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from qwasr.engine.slots import Slots
+from qwasr.errors import Overloaded
 
 
 async def holder(slots: Slots, order: list[int], n: int) -> None:
@@ -77,3 +78,68 @@ def test_who_waited_in_a_dead_event_loop_is_passed_over() -> None:
     slots.release()
     assert slots.free == 1
     kept.clear()
+
+
+async def test_who_finds_the_queue_full_is_refused_and_the_others_are_served() -> None:
+    slots = Slots(1, queue=1)
+    await slots.acquire()
+    waiting = asyncio.create_task(slots.acquire())
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await slots.acquire()
+    assert (slots.running, slots.waiting, slots.capacity) == (1, 1, 1)
+    slots.release()
+    await waiting
+    slots.release()
+    assert slots.free == 1
+
+
+@pytest.mark.parametrize(("queue", "timeout_s"), [(0, 5.0), (5, 0.0)])
+async def test_nobody_waits_where_nobody_may(queue: int, timeout_s: float) -> None:
+    slots = Slots(1, queue, timeout_s)
+    await slots.acquire()
+    with pytest.raises(Overloaded) as raised:
+        await slots.acquire()
+    assert raised.value.retry_after_s >= 1
+
+
+async def test_each_who_waits_has_patience_of_its_own() -> None:
+    slots = Slots(1, timeout_s=0.06)
+    await slots.acquire()
+    loop = asyncio.get_running_loop()
+
+    async def come(after_s: float) -> float:
+        await asyncio.sleep(after_s)
+        started = loop.time()
+        with pytest.raises(Overloaded):
+            await slots.acquire()
+        return loop.time() - started
+
+    for waited_s in await asyncio.gather(*[come(0.02 * n) for n in range(5)]):
+        assert 0.05 < waited_s < 0.5
+    assert slots.waiting == 0
+    slots.release()
+    await slots.acquire()
+    slots.release()
+    assert slots.free == 1
+
+
+def test_patience_goes_on_in_the_next_event_loop() -> None:
+    slots = Slots(1, timeout_s=0.05)
+
+    async def wait_in_vain() -> None:
+        if slots.free:
+            await slots.acquire()
+        with pytest.raises(Overloaded):
+            await slots.acquire()
+
+    async def wait_and_leave() -> None:
+        task = asyncio.create_task(slots.acquire())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(wait_in_vain())
+    asyncio.run(wait_and_leave())
+    asyncio.run(wait_in_vain())
+    slots.release()
+    assert (slots.free, slots.waiting) == (1, 0)

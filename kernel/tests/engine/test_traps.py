@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kernel.tests.engine.guest_text import Imports, call, guest
-from qwasr.engine.instance import split_trap
-from qwasr.errors import GuestError, GuestTrap, InstantiationError
+from qwasr.engine.traps import split_trap
+from qwasr.errors import GuestError, GuestTrap, InstantiationError, ValueTooLarge
 from qwasr.hosting import HostInterface
 
 if TYPE_CHECKING:
@@ -176,13 +176,14 @@ async def test_a_string_that_is_no_utf_8_is_a_trap(engine: Engine, data: str) ->
         await call(linked, "f")
 
 
-async def test_more_list_elements_than_the_library_carries_are_a_trap(engine: Engine) -> None:
+async def test_more_list_elements_than_the_library_carries_are_too_large_a_value(engine: Engine) -> None:
     text = """(func (export "f") (param i32) (drop (memory.grow (i32.const 60)))
       (call $bytes (i32.const 0) (local.get 0)))"""
     linked = engine.link(engine.load(guest(text, {"f": '(param "n" u32)'}, STRINGS, memory=True)), [Api()])
     await call(linked, "f", 100_000)
-    with pytest.raises(GuestTrap, match="fuel allocated for hostcalls"):
+    with pytest.raises(ValueTooLarge, match="in f: 2796202 elements of lists") as raised:
         await call(linked, "f", 2_800_000)
+    assert raised.value.backtrace, "the guest's author sees which of its functions it was"
 
 
 @pytest.mark.parametrize("address", [0, 8, 131_064, 2**31, 2**32 - 8])

@@ -8,12 +8,19 @@ import pytest
 from qwasr.engine.turnstile import Turnstile
 
 
-async def test_one_at_a_time_goes_through_in_the_order_of_coming() -> None:
+def run_for(turnstile: Turnstile, seconds: float) -> None:
+    """Do what the driver of a guest does after each poll."""
+    turnstile.spent_s += seconds
+    if turnstile.spent_s > turnstile.quiet_s:
+        turnstile.note()
+
+
+async def test_one_tired_guest_goes_through_in_a_turn_in_the_order_of_coming() -> None:
     turnstile = Turnstile()
     through: list[int] = []
 
     async def guest(n: int) -> None:
-        await turnstile.turn()
+        await turnstile.turn(tired=True)
         through.append(n)
 
     tasks = [asyncio.create_task(guest(n)) for n in range(5)]
@@ -26,6 +33,101 @@ async def test_one_at_a_time_goes_through_in_the_order_of_coming() -> None:
     assert through == [0, 1, 2, 3, 4]
     assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(seen))
     assert len(turnstile) == 0
+
+
+async def test_as_many_fresh_guests_go_through_in_a_turn_as_its_budget_holds_in_the_order_of_coming() -> None:
+    turnstile = Turnstile(slice_s=1)
+    through: list[int] = []
+
+    async def guest(n: int) -> None:
+        await turnstile.turn()
+        through.append(n)
+        run_for(turnstile, 0.4)
+
+    tasks = [asyncio.create_task(guest(n)) for n in range(10)]
+    seen = [0]
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        seen.append(len(through))
+    assert through == list(range(10))
+    assert max(later - earlier for earlier, later in itertools.pairwise(seen)) == 3
+
+
+async def test_short_runs_cost_no_callback_and_a_spent_budget_closes_until_the_next_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turnstile = Turnstile(slice_s=1)
+    noted: list[float] = []
+    monkeypatch.setattr(Turnstile, "_schedule", lambda self, _loop: noted.append(self.spent_s))
+    run_for(turnstile, 0.05)
+    run_for(turnstile, 0.04)
+    assert (noted, turnstile.closed) == ([], False)
+    monkeypatch.undo()
+    run_for(turnstile, 0.5)
+    assert not turnstile.closed
+    run_for(turnstile, 0.5)
+    assert turnstile.closed
+    await asyncio.sleep(0)
+    assert (turnstile.closed, turnstile.spent_s) == (False, 0)
+
+
+async def test_who_comes_while_others_stand_in_line_stands_behind_them() -> None:
+    turnstile = Turnstile(slice_s=1)
+    through: list[str] = []
+
+    async def guest(name: str, seconds: float) -> None:
+        if turnstile.closed:
+            await turnstile.turn()
+        through.append(name)
+        run_for(turnstile, seconds)
+
+    tasks = [asyncio.create_task(guest(name, 1)) for name in "abc"]
+    while "b" not in through:  # noqa: ASYNC110 - turns of the loop until the second has had its turn
+        await asyncio.sleep(0)
+    tasks.append(asyncio.create_task(guest("new", 0)))
+    await asyncio.gather(*tasks)
+    assert through == ["a", "b", "c", "new"]
+
+
+async def test_an_interrupted_guest_goes_on_before_those_who_have_not_begun() -> None:
+    turnstile = Turnstile()
+    through: list[str] = []
+
+    async def guest(name: str, *, interrupted: bool) -> None:
+        await turnstile.turn(interrupted=interrupted)
+        through.append(name)
+
+    await asyncio.gather(guest("new", interrupted=False), guest("begun", interrupted=True))
+    assert through == ["begun", "new"]
+
+
+async def test_neither_tired_guests_nor_new_ones_keep_the_others_from_going_on() -> None:
+    turnstile = Turnstile(slice_s=1)
+    turns = {"tired": 0, "new": 0}
+    stop = False
+
+    async def endless() -> None:
+        while not stop:
+            await turnstile.turn(tired=True)
+            turns["tired"] += 1
+            run_for(turnstile, 1)
+
+    async def new() -> None:
+        if turnstile.closed:
+            await turnstile.turn()
+        turns["new"] += 1
+        run_for(turnstile, 0.5)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(endless())
+        for _ in range(40):
+            group.create_task(new())
+            group.create_task(new())
+            await asyncio.sleep(0)
+        stop = True
+    assert turns["tired"] >= 30
+    assert turns["new"] == 80
 
 
 async def test_a_turn_is_the_next_one_where_nobody_else_waits() -> None:
@@ -54,7 +156,7 @@ async def test_who_comes_again_stands_behind_those_who_wait() -> None:
 
     async def guest(name: str, times: int) -> None:
         for _ in range(times):
-            await turnstile.turn()
+            await turnstile.turn(tired=True)
             through.append(name)
 
     await asyncio.gather(guest("a", 3), guest("b", 3))

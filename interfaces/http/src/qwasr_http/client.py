@@ -6,8 +6,10 @@ Redirects, proxies, cookies and decompression are the guest's business: nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from qwasr.call import current_call
 from qwasr.errors import OptionError
 from qwasr.options import ConnectOptions, env
 from qwasr.values import Variant
@@ -17,6 +19,7 @@ from qwasr_http.destinations import Destinations, parse_authority
 if TYPE_CHECKING:
     import aiohttp
 
+    from qwasr.call import CallInfo
     from qwasr_http.certificates import ClientCertificates
     from qwasr_http.protocol import ClientRequest, ClientResponse
     from qwasr_http.session import UploadPayload
@@ -53,6 +56,12 @@ class AiohttpClientOptions(ConnectOptions):
     max_connections: int = env(
         "QWASR_HTTP_MAX_CONNECTIONS", default=256, minimum=1, help="how many connections guests have at once"
     )
+    max_guest_requests: int = env(
+        "QWASR_HTTP_MAX_GUEST_REQUESTS",
+        default=32,
+        minimum=1,
+        help="how many requests one call of a guest has under way at once, responses that it holds included",
+    )
 
 
 class AiohttpClient:
@@ -74,6 +83,7 @@ class AiohttpClient:
         self._destinations = destinations
         self._session = session
         self._certificates = certificates
+        self._held: dict[CallInfo, int] = {}  # how many requests a call has under way
 
     @classmethod
     async def connect(cls, options: AiohttpClientOptions) -> Self:
@@ -106,10 +116,37 @@ class AiohttpClient:
         Raises:
             HttpError: it may not be sent, or there is no response.
         """
+        from qwasr_http.session import AiohttpResponse
+
+        try:
+            call = current_call()
+        except LookupError:  # not a guest's
+            return AiohttpResponse(*await self._send(request))
+        held = self._held
+        count = held.get(call, 0)
+        if count >= self._options.max_guest_requests:
+            raise HttpError(Variant("connection-limit-reached"))
+        held[call] = count + 1
+        try:
+            response = await self._send(request)
+        except BaseException:
+            self._release(call)
+            raise
+        return AiohttpResponse(*response, release=partial(self._release, call))
+
+    def _release(self, call: CallInfo) -> None:
+        count = self._held[call] - 1
+        if count:
+            self._held[call] = count
+        else:
+            del self._held[call]
+
+    async def _send(self, request: ClientRequest) -> tuple[aiohttp.ClientResponse, float]:
+        """Return the response, and how long its body may pause."""
         from aiohttp import ClientTimeout
 
         from qwasr_http.client_errors import error_code
-        from qwasr_http.session import AiohttpResponse, headers_of, target_of, url_of
+        from qwasr_http.session import headers_of, target_of, url_of
 
         try:
             destination = parse_authority(request.scheme, request.authority)
@@ -141,7 +178,7 @@ class AiohttpClient:
                 )
         except Exception as error:
             raise HttpError(error_code(error)) from error
-        return AiohttpResponse(response, request.between_bytes_timeout_s or options.read_timeout_s)
+        return response, request.between_bytes_timeout_s or options.read_timeout_s
 
     async def _tls(self, request: ClientRequest) -> Any:
         """Return the TLS settings of a request with a client certificate, and take that out of its headers."""

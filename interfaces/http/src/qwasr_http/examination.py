@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from qwasr_http.limits import MAX_HEADER_BYTES
-
 if TYPE_CHECKING:
     from qwasr_http.exchange import Exchange
+    from qwasr_http.limits import Limits
 
 __all__ = ["examine"]
 
@@ -16,7 +15,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~:@/+=-]{1,128}")
 _ABSOLUTE: Final = re.compile(r"[^:]*://([^/?#]*)(.*)", re.DOTALL)
 
 
-def examine(exchange: Exchange, max_body_bytes: int) -> tuple[int, str] | None:
+def examine(exchange: Exchange, limits: Limits) -> tuple[int, str] | None:
     """Read target, authority and request id into the exchange.
 
     Returns:
@@ -26,8 +25,8 @@ def examine(exchange: Exchange, max_body_bytes: int) -> tuple[int, str] | None:
     size = 0
     for name, value in message.raw_headers:
         size += len(name) + len(value) + 4  # a colon, a space, the end of the line
-    if size > MAX_HEADER_BYTES:
-        return 431, f"The header lines are longer than {MAX_HEADER_BYTES} bytes."
+    if size > limits.header_bytes:
+        return 431, f"The header lines are longer than {limits.header_bytes} bytes."
     path, headers = message.path, message.headers
     if path[0] == "/" or path == "*":
         exchange.target = path
@@ -46,8 +45,13 @@ def examine(exchange: Exchange, max_body_bytes: int) -> tuple[int, str] | None:
     given = headers.get("X-Request-ID")
     if given is not None and _REQUEST_ID.fullmatch(given) is not None:
         exchange.id = given
+    proxies = exchange.protocol.proxies
+    if proxies is not None and (forwarded := proxies.read(headers)) is not None:
+        exchange.forwarded = forwarded
+        if forwarded.host is not None:
+            exchange.authority = forwarded.host
     if exchange.payload.total_bytes or not exchange.payload.is_eof():
-        return _examine_body(exchange, max_body_bytes)
+        return _examine_body(exchange, limits.body_bytes)
     return None
 
 

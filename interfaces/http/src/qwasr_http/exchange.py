@@ -14,15 +14,14 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from qwasr.call import new_call_id
-from qwasr.errors import DeadlineExceeded
+from qwasr.errors import CpuLimitExceeded, DeadlineExceeded, Overloaded
 from qwasr.values import Variant, WitError
 from qwasr_http import wire
 from qwasr_http.codes import internal_error, status_of
 from qwasr_http.limits import BodyTooLarge
 from qwasr_http.messages import content_length
+from qwasr_http.received import RequestHalf
 from qwasr_http.sinks import BodySink
-from qwasr_http.sources import PayloadSource
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from qwasr_http.connection import Connection
     from qwasr_http.fields import Entry
     from qwasr_http.messages import OutgoingResponse
+    from qwasr_http.sources import PayloadSource
 
 __all__ = ["Exchange"]
 
@@ -48,15 +48,12 @@ _RESET: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds
 _NO_BODY: Final = frozenset({204, 304})
 
 
-class Exchange:
+class Exchange(RequestHalf):
     """A request that was received, and the response to it.
 
     Attributes:
-        id: the request id; empty until it is needed.
-        target: path and query as received.
-        authority: host and port as the client named them.
-        expects: the client waits for leave to send its body.
         gone: the client went away before it had the whole response.
+        broken: the response was cut off.
     """
 
     __slots__ = (
@@ -69,16 +66,10 @@ class Exchange:
         "_status",
         "_task",
         "_ticking",
-        "authority",
+        "broken",
         "call",
-        "expects",
         "gone",
-        "id",
-        "message",
-        "payload",
-        "protocol",
         "runner",
-        "target",
         "writer",
     )
 
@@ -90,55 +81,32 @@ class Exchange:
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> None:
-        self.message = message
-        self.payload = payload
-        self.protocol = protocol
+        super().__init__(message, payload, protocol)
         self.writer = writer
-        self.id = ""
-        self.target: str | None = None
-        self.authority: str | None = None
         self.call: GuestCall | None = None
         self.runner: asyncio.Task[Any] | None = None
-        self.gone = False
+        self.gone = self.broken = False
+        self._status = 0
         self._task = task  # aiohttp's; it sets this to None when it is through
         self._phase = _OPEN
         self._keep_alive = not message.should_close
-        self.expects = False
         self._ticking = False
         self._chunked = False
         self._bodyless = False
         self._sink: BodySink | None = None
 
-    # ------------------------------------------------------------------ the request
+    # ------------------------------------------------------------------ the response, for the guest
 
     @property
-    def method(self) -> str:
-        """The method as received."""
-        return self.message.method
-
-    @property
-    def secure(self) -> bool:
-        """Whether it came over TLS."""
-        return self.protocol.ssl_context is not None
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Names and values as received."""
-        return self.message.raw_headers
+    def status(self) -> int:
+        """The status that was answered, 0 if none was."""
+        return self._status if self._phase >= _BEGUN else 0
 
     def open_body(self) -> PayloadSource:
         """Return the body's bytes; a client that waits for a 100 gets it now."""
         if self.expects and self._phase < _BEGUN and self._write(wire.CONTINUE):
             self.expects = False
-        return PayloadSource(self.payload, _code_of, self._check_size if self.message.chunked else None)
-
-    def _check_size(self) -> None:
-        limit = self.protocol.max_body_bytes
-        if self.payload.total_bytes > limit:
-            message = f"the request's body is longer than {limit} bytes (QWASR_HTTP_MAX_BODY_BYTES)"
-            raise BodyTooLarge(message)
-
-    # ------------------------------------------------------------------ the response, for the guest
+        return self.source()
 
     def respond(self, response: OutgoingResponse) -> None:
         """Take the guest's response; it is sent when it is complete, or the guest waits."""
@@ -250,7 +218,9 @@ class Exchange:
         elif not minor:
             framing += _KEEP_ALIVE
         self._phase = _DONE if sink.finished else _BEGUN
-        head = wire.response_head(self._status, self._entries, framing, self.protocol.date, minor=minor)
+        head = wire.response_head(
+            self._status, self._entries, framing, self.protocol.date, self.request_id, minor=minor
+        )
         self._write(head + data if data else head)
 
     def _break_off(self, code: Variant) -> None:
@@ -267,6 +237,7 @@ class Exchange:
         if transport is None or transport.is_closing():
             return False
         transport.write(data)
+        self.protocol.sent += len(data)
         return True
 
     def refuse(self, status: int, detail: str) -> None:
@@ -274,12 +245,14 @@ class Exchange:
         self._keep_alive = False
         self.problem(status, detail)
 
-    def problem(self, status: int, detail: str, *, code: str | None = None) -> None:
+    def problem(self, status: int, detail: str, *, code: str | None = None, retry_after_s: int | None = None) -> None:
         """Answer with a problem report, unless a response has begun: then the connection is cut."""
         if self._phase in (_BEGUN, _DONE):
             self.cut()
             return
         fields, body = wire.problem(status, detail, self.request_id, code)
+        if retry_after_s is not None:
+            fields.append(("retry-after", "retry-after", b"%d" % retry_after_s))
         self._status, self._entries, self._bodyless = status, fields, self.method == "HEAD"
         self._sink = sink = BodySink(None, "")
         sink.write(body)
@@ -292,6 +265,7 @@ class Exchange:
             return
         self._phase = _DONE
         self._keep_alive = False
+        self.broken = True
         transport = self.protocol.transport
         if transport is not None and not self._chunked and (self._sink is None or self._sink.expected is None):
             # The end of the connection would be the end of the body: only a reset tells that it is not.
@@ -307,6 +281,17 @@ class Exchange:
             sink.notify()
 
     # ------------------------------------------------------------------ the guest's end
+
+    def starve(self) -> None:
+        """Give up on a body that does not come (the connection's)."""
+        _log.debug("a body stopped coming (QWASR_BODY_IDLE_S)", extra={"call": self.request_id})
+        if self._phase == _OPEN:
+            self.refuse(408, "The body stopped coming.")
+        else:
+            self.cut()
+        self.gone = True
+        if self.runner is not None:
+            self.runner.cancel()
 
     def returned(self) -> None:
         """Complete the response of a guest that has returned."""
@@ -328,8 +313,10 @@ class Exchange:
         elif self._phase == _OPEN:
             if isinstance(error, BodyTooLarge):
                 self.refuse(413, "The body is too long.")
-            elif isinstance(error, DeadlineExceeded):
+            elif isinstance(error, DeadlineExceeded | CpuLimitExceeded):
                 self.problem(504, "The application took too long.")
+            elif isinstance(error, Overloaded):
+                self.problem(503, "Too many requests are under way.", retry_after_s=error.retry_after_s)
             else:
                 self.problem(500, "The application failed.")
         else:
@@ -339,17 +326,10 @@ class Exchange:
 
     def release(self) -> None:
         """Let go of what holds on to this exchange: in a circle every request would wait for the garbage collector."""
-        self.runner = self.call = None
+        self.runner = self.call = self._source = None
         if self._sink is not None:
             self._sink.outlet = None
             self._sink = None
-
-    @property
-    def request_id(self) -> str:
-        """The request id, made now if there is none yet."""
-        if not self.id:
-            self.id = new_call_id()
-        return self.id
 
     # ------------------------------------------------------------------ what aiohttp asks of a request and a response
 
@@ -379,15 +359,10 @@ class Exchange:
             self._sink.fail(Variant("connection-terminated"))
         if self._phase != _DONE and self.runner is not None:
             self.gone = True
+            if self._phase != _BEGUN:
+                self._status = 0
             self._phase = _DONE
             self.runner.cancel()
-
-
-def _code_of(failure: BaseException) -> Variant:
-    """Return the error-code for what broke a request's body off."""
-    if isinstance(failure, ConnectionError):
-        return Variant("connection-terminated")
-    return Variant("HTTP-protocol-error")
 
 
 def _announced(entries: list[Entry]) -> int | None:

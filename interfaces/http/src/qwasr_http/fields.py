@@ -8,8 +8,10 @@ a request's authority), and are not among the fields of an incoming message eith
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from qwasr.call import current_call
 from qwasr.errors import GuestTrap
 from qwasr.hosting import HostResource
 from qwasr.values import Variant, WitError
@@ -17,7 +19,7 @@ from qwasr.values import Variant, WitError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FORBIDDEN", "MAX_FIELDS_BYTES", "Entry", "Fields", "entries_from_wire", "fields_size"]
+__all__ = ["FORBIDDEN", "MAX_FIELDS_BYTES", "MAX_HELD_BYTES", "Entry", "Fields", "entries_from_wire", "fields_size"]
 
 Entry = tuple[str, str, bytes]
 """A field: its name in lower case, its name as it was given, its value."""
@@ -40,6 +42,11 @@ FORBIDDEN: Final = frozenset(
 MAX_FIELDS_BYTES: Final = 128 * 1024
 """How much one `fields` may hold; more is a trap, since the WIT has no error for it."""
 
+MAX_HELD_BYTES: Final = 4 * 1024 * 1024
+"""How much all `fields` of one call may hold in this process's memory; more is a trap."""
+
+_FREE_BYTES: Final = 4 * 1024  # fields that weigh less are not counted: ten thousand of them, the most, weigh 40 MiB
+_ENTRY_WEIGHT_BYTES: Final = 224  # of an entry in memory, beside its bytes: a tuple, two texts, the bytes' own head
 _ENTRY_OVERHEAD_BYTES: Final = 32  # what an entry costs beside its bytes, as HTTP/2 counts it (RFC 9113, 6.5.2)
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,1024}")  # token, RFC 9110 section 5.6.2
 _BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
@@ -47,6 +54,50 @@ _BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section
 _INVALID_SYNTAX: Final = Variant("invalid-syntax")
 _FORBIDDEN: Final = Variant("forbidden")
 _IMMUTABLE: Final = Variant("immutable")
+
+
+class _Ledger:
+    """What the fields of one call weigh together, in bytes; it knows the call by its id and so keeps nothing alive."""
+
+    __slots__ = ("call", "held")
+
+    def __init__(self, call: str) -> None:
+        self.call = call
+        self.held = 0
+
+
+_ledger: ContextVar[_Ledger | None] = ContextVar("qwasr_http_fields", default=None)
+
+
+class _Weighed(list[Entry]):
+    """A list of entries that counts against `MAX_HELD_BYTES` as long as anyone has it, be it a message that is sent."""
+
+    __slots__ = ("_ledger", "_weight")
+
+    def __init__(self, entries: Iterable[Entry], weight: int) -> None:
+        super().__init__(entries)
+        self._weight = 0
+        try:
+            call = current_call().id
+        except LookupError:  # a host's own fields
+            call = ""
+        ledger = _ledger.get()
+        if ledger is None or ledger.call != call:
+            ledger = _Ledger(call)
+            _ledger.set(ledger)
+        self._ledger = ledger
+        self.weigh(weight)
+
+    def weigh(self, weight: int) -> None:
+        """Count the weight that the entries have now."""
+        self._ledger.held += weight - self._weight
+        self._weight = weight
+        if self._ledger.held > MAX_HELD_BYTES:
+            message = f"all wasi:http/types.fields of a call hold more than {MAX_HELD_BYTES} bytes"
+            raise GuestTrap(message)
+
+    def __del__(self) -> None:
+        self._ledger.held -= self._weight
 
 
 class Fields(HostResource):
@@ -69,6 +120,8 @@ class Fields(HostResource):
         fields.entries_ = entries
         fields.immutable = immutable
         fields._size = 0 if immutable else fields_size(entries)
+        if not immutable:
+            fields._weigh()
         return fields
 
     @staticmethod
@@ -124,12 +177,22 @@ class Fields(HostResource):
             message = f"wasi:http/types.fields hold more than {MAX_FIELDS_BYTES} bytes"
             raise GuestTrap(message)
         self.entries_.extend(added)
+        self._weigh()
 
     def _remove(self, key: str) -> None:
         kept = [entry for entry in self.entries_ if entry[0] != key]
         if len(kept) != len(self.entries_):
             self.entries_ = kept
             self._size = fields_size(kept)
+            self._weigh()
+
+    def _weigh(self) -> None:
+        weight = self._size + _ENTRY_WEIGHT_BYTES * len(self.entries_)
+        if weight > _FREE_BYTES:
+            if isinstance(self.entries_, _Weighed):
+                self.entries_.weigh(weight)
+            else:
+                self.entries_ = _Weighed(self.entries_, weight)
 
 
 def fields_size(entries: Iterable[Entry]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from qwasr.call import current_call
 from qwasr.hosting import HostInterface
 from qwasr.values import Variant
 from qwasr_http.bodies import FutureTrailers, IncomingBody, OutgoingBody
@@ -58,7 +59,27 @@ class OutgoingHandler(HostInterface, wit="wasi:http/outgoing-handler"):
     def handle(self, request: OutgoingRequest, options: RequestOptions | None) -> FutureIncomingResponse:
         """Send the request; what cannot be sent at all is an error at once, anything else is the future's."""
         sent = request.to_client(options)
+        _add_trace(sent)
         return FutureIncomingResponse(asyncio.ensure_future(_send(self._backends.default, sent)), sent.body)
+
+
+def _add_trace(request: ClientRequest) -> None:
+    """Let the request belong to the trace of the guest's call, unless the guest says what it belongs to."""
+    if any(name.lower() == "traceparent" for name, _ in request.headers):
+        return
+    try:
+        cause = current_call().cause
+    except LookupError:  # an engine without a runtime around it
+        return
+    if cause is None:
+        return
+    trace = cause.trace()
+    # A state without its parent is of no trace, whoever set it.
+    headers = [field for field in request.headers if field[0].lower() != "tracestate"]
+    headers.append(("traceparent", trace.parent.encode()))
+    if trace.state:
+        headers.append(("tracestate", trace.state.encode()))
+    request.headers = headers
 
 
 async def _send(client: HttpClient, request: ClientRequest) -> ClientResponse:

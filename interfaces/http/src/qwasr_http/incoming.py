@@ -15,8 +15,6 @@ from qwasr_http.sources import PayloadSource
 from qwasr_wasi.poll import FutureWaitable, Pollable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from qwasr_http.fields import Entry
     from qwasr_http.messages import OutgoingResponse
     from qwasr_http.protocol import ClientResponse, Upload
@@ -50,9 +48,8 @@ class Received(Protocol):
         """Host and port as received."""
         ...
 
-    @property
-    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Names and values as received."""
+    def entries(self) -> list[Entry]:
+        """Return the headers for the guest."""
         ...
 
     def open_body(self) -> PayloadSource:
@@ -106,7 +103,7 @@ class IncomingRequest(HostResource):
     def headers(self) -> Fields:
         """Return the headers, which cannot be changed."""
         if self._entries is None:
-            self._entries = entries_from_wire(self._received.raw_headers)
+            self._entries = self._received.entries()
         return Fields.of(self._entries, immutable=True)
 
     def consume(self) -> IncomingBody:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from qwasr.errors import GuestError
 
-__all__ = ["MAX_FIELDS", "MAX_HEADER_BYTES", "MAX_TARGET_BYTES", "BodyTooLarge"]
+__all__ = ["MAX_FIELDS", "MAX_HEADER_BYTES", "MAX_TARGET_BYTES", "BodyTooLarge", "Limits"]
 
 MAX_TARGET_BYTES: Final = 8 * 1024
 """The longest request target; a longer one is answered with 414."""
 
 MAX_HEADER_BYTES: Final = 16 * 1024
-"""All header lines of a request together; more are answered with 431."""
+"""All header lines of a request together, unless `QWASR_HTTP_MAX_HEADER_BYTES` says otherwise."""
 
 MAX_FIELDS: Final = 256
-"""How many header lines a request may have; more are answered with 431."""
+"""How many header lines a request may have, unless `QWASR_HTTP_MAX_HEADERS` says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one client may do.
+
+    Attributes:
+        body_bytes: the longest body of a request; a longer one is answered with 413.
+        header_bytes: all header lines of a request together; more are answered with 431.
+        headers: how many of them; more are answered with 431.
+        keep_alive_s: how long a connection is kept on which nothing is under way.
+        head_s: from a head's first byte to its end; answered with 408.
+        idle_s: how long a body may stand still that the guest waits for, or a response that the client does not take.
+    """
+
+    body_bytes: int = 10 * 1024 * 1024
+    header_bytes: int = MAX_HEADER_BYTES
+    headers: int = MAX_FIELDS
+    keep_alive_s: float = 75.0
+    head_s: float = 10.0
+    idle_s: float = 30.0
 
 
 class BodyTooLarge(GuestError):

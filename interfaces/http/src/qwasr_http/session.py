@@ -18,7 +18,7 @@ from yarl import URL
 from qwasr_http.client_errors import AddressProhibited, DnsTimeout, error_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from qwasr.values import Variant
     from qwasr_http.destinations import Destination, Destinations
@@ -166,12 +166,24 @@ class UploadPayload(AsyncIterablePayload):
 
 
 class AiohttpResponse:
-    """An aiohttp response as `qwasr_http.protocol.ClientResponse`."""
+    """An aiohttp response as `qwasr_http.protocol.ClientResponse`.
 
-    __slots__ = ("_response", "payload", "raw_headers", "status")
+    Args:
+        response: the response.
+        between_bytes_timeout_s: how long its body may pause.
+        release: called once, when it is closed.
+    """
 
-    def __init__(self, response: aiohttp.ClientResponse, between_bytes_timeout_s: float) -> None:
+    __slots__ = ("_release", "_response", "payload", "raw_headers", "status")
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        between_bytes_timeout_s: float,
+        release: Callable[[], None] | None = None,
+    ) -> None:
         self._response = response
+        self._release = release
         self.status = response.status
         self.raw_headers: Sequence[tuple[bytes, bytes]] = response.raw_headers
         self.payload: Payload = response.content
@@ -187,3 +199,6 @@ class AiohttpResponse:
     def close(self) -> None:
         """Close the connection, unless everything was received: then it is in the pool again."""
         self._response.close()
+        if self._release is not None:
+            release, self._release = self._release, None
+            release()

@@ -52,6 +52,7 @@ class PayloadSource:
     Attributes:
         closed: no one reads any more.
         failure: what the guest was told about a body that broke off.
+        waiting: someone waits for the next bytes.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class PayloadSource:
         "_waiters",
         "closed",
         "failure",
+        "waiting",
     )
 
     def __init__(
@@ -86,6 +88,7 @@ class PayloadSource:
         self._waiters: Waiters | None = None
         self.closed = False
         self.failure: Variant | None = None
+        self.waiting = False
 
     def take(self, limit: int) -> bytes:
         """Return up to `limit` bytes that are there."""
@@ -150,11 +153,14 @@ class PayloadSource:
             release()
 
     async def _fill(self) -> None:
+        self.waiting = True
         try:
             self._data, self._offset = await self._payload.readany(), 0
         except Exception as failure:  # noqa: BLE001 - kept for the next take, which raises it
             if self._payload.exception() is None:  # else `take` tells the guest what the payload keeps
                 self._defect = failure
+        finally:
+            self.waiting = False
 
     async def _fetch(self) -> None:
         try:

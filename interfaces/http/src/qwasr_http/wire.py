@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from qwasr_http.fields import Entry
 
-__all__ = ["CONTINUE", "LAST_CHUNK", "DateLine", "chunk", "informational", "problem", "response_head"]
+__all__ = ["CONTINUE", "LAST_CHUNK", "DateLine", "chunk", "informational", "problem", "response_head", "timed_out"]
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -54,7 +54,9 @@ class DateLine:
         return self._line
 
 
-def response_head(status: int, entries: list[Entry], framing: str, date: DateLine, *, minor: int = 1) -> bytes:
+def response_head(
+    status: int, entries: list[Entry], framing: str, date: DateLine, request_id: str, *, minor: int = 1
+) -> bytes:
     """Return a response's head.
 
     Args:
@@ -62,21 +64,31 @@ def response_head(status: int, entries: list[Entry], framing: str, date: DateLin
         entries: the guest's fields; those that frame the message are left out.
         framing: whole lines that say how the body is framed and what becomes of the connection.
         date: the date to use when the guest sets none.
+        request_id: the `x-request-id` to use when the guest sets none.
         minor: the version is HTTP/1.minor.
     """
     parts = [_LINES[minor].get(status) or f"HTTP/1.{minor} {status} \r\n"]
-    dated = False
+    dated = named = False
     for key, name, value in entries:
         if key in _OURS:
             continue
         if key == "date":
             dated = True
+        elif key == "x-request-id":
+            named = True
         parts.append(f"{name}: {value.decode('latin-1')}\r\n")
     if not dated:
         parts.append(date.line())
+    if not named:
+        parts.append(f"x-request-id: {request_id}\r\n")
     parts.append(framing)
     parts.append("\r\n")
     return "".join(parts).encode("latin-1")
+
+
+def timed_out(date: DateLine) -> bytes:
+    """Return the whole response to a head that took too long."""
+    return f"HTTP/1.1 408 Request Timeout\r\n{date.line()}content-length: 0\r\nconnection: close\r\n\r\n".encode()
 
 
 def informational(status: int, entries: list[Entry]) -> bytes:

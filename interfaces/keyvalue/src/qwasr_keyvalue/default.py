@@ -56,6 +56,7 @@ class Memory:
     provides: ClassVar[tuple[str, ...]] = ("keyvalue",)
     schemes: ClassVar[tuple[str, ...]] = ("memory",)
     Options: ClassVar[type[ConnectOptions]] = MemoryOptions
+    per_process: ClassVar[bool] = True  # refused where several workers serve one component
 
     def __init__(self, options: MemoryOptions | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.options = options or MemoryOptions()

@@ -2,6 +2,7 @@
 
 One record a line, logger ``qwasr.guest``, the call's id in ``record.call``. Nothing a guest prints can look like a line
 of the host's or move a terminal's cursor: control characters are shown as escapes, and a line without an end is cut.
+What one call prints beyond its limit, to both of its outputs together, is not logged, and a last line says so.
 Lines are logged a few at a time, so that a guest which prints without pause waits and the event loop does not.
 """
 
@@ -11,7 +12,7 @@ import asyncio
 import logging
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from qwasr_wasi.ends import MAX_PIECE_BYTES
 from qwasr_wasi.poll import Waiters, wait_until
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from qwasr_wasi.poll import Unwatch, Wake
 
-__all__ = ["MAX_LINE_BYTES", "LogSink"]
+__all__ = ["MAX_LINE_BYTES", "LogSink", "Meter"]
 
 MAX_LINE_BYTES: Final = 8 * 1024
 """A longer line becomes several records."""
@@ -31,19 +32,36 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _logger: Final = logging.getLogger("qwasr.guest")
 
 
+class Meter(Protocol):
+    """Counts what all sinks of one call have taken; the kernel's `CallInfo` is one."""
+
+    logged_bytes: int
+
+
+class _OwnMeter:
+    __slots__ = ("logged_bytes",)
+
+    def __init__(self) -> None:
+        self.logged_bytes = 0
+
+
 class LogSink:
     """A sink that logs lines.
 
     Args:
         level: the records' level, for example `logging.INFO`.
         call_id: the id of the guest's call.
+        limit_bytes: how much one call may print.
+        meter: counts what the call has printed; without one this sink counts for itself alone.
     """
 
-    __slots__ = ("_extra", "_level", "_lines", "_partial", "_waiters")
+    __slots__ = ("_extra", "_level", "_limit_bytes", "_lines", "_meter", "_partial", "_waiters")
 
-    def __init__(self, level: int, call_id: str) -> None:
+    def __init__(self, level: int, call_id: str, limit_bytes: int = 1024 * 1024, meter: Meter | None = None) -> None:
         self._level = level
         self._extra = {"call": call_id}
+        self._limit_bytes = limit_bytes
+        self._meter = meter or _OwnMeter()
         self._partial = b""
         self._lines: deque[bytes] = deque()  # complete, not yet logged; not empty means that a turn is scheduled
         self._waiters = Waiters()
@@ -53,9 +71,17 @@ class LogSink:
         return 0 if self._lines else MAX_PIECE_BYTES
 
     def write(self, data: bytes) -> None:
-        """Log the complete lines, keep the rest."""
+        """Log the complete lines, keep the rest; drop what is beyond the call's limit."""
         if not _logger.isEnabledFor(self._level):
             return
+        before = self._meter.logged_bytes
+        if before > self._limit_bytes:
+            return
+        self._meter.logged_bytes = before + len(data)
+        if self._meter.logged_bytes > self._limit_bytes:
+            end = b"\n" if self._partial or before < self._limit_bytes else b""
+            note = f"[cut: the guest printed more than {self._limit_bytes} bytes in one call (QWASR_GUEST_LOG_BYTES)]\n"
+            data = data[: self._limit_bytes - before].removesuffix(b"\n") + end + note.encode()
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             *cut, last = _cut(line)

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
+from qwasr.call import current_call
 from qwasr.errors import OptionError
 from qwasr.options import ConnectOptions, env
 from qwasr_wasi.ends import ENDED
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from qwasr_wasi.ends import ByteSink, ByteSource
     from qwasr_wasi.poll import Unwatch, Wake
+    from qwasr_wasi.stdio import Meter
 
 __all__ = ["System", "SystemOptions"]
 
@@ -36,6 +38,7 @@ class SystemOptions(ConnectOptions):
     Args:
         env_allow: names of the environment variables that guests see.
         guest_args: the guests' arguments in one line, quoted as in a shell.
+        guest_log_bytes: how much of what one call prints is logged.
         environment: the allowed variables with their values; `from_env` fills it.
     """
 
@@ -43,6 +46,13 @@ class SystemOptions(ConnectOptions):
         "QWASR_ENV_ALLOW", default=(), help="names of the environment variables that guests see, comma separated"
     )
     guest_args: str = env("QWASR_GUEST_ARGS", default="", help="arguments of the guest, quoted as in a shell")
+    guest_log_bytes: int = env(
+        "QWASR_GUEST_LOG_BYTES",
+        default=1024 * 1024,
+        minimum=0,
+        maximum=2**40,
+        help="how much of what one call of a guest prints is logged, bytes; the rest is cut",
+    )
     environment: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -56,7 +66,8 @@ class SystemOptions(ConnectOptions):
 
     def __repr__(self) -> str:
         """Return names, and no value that a guest is given."""
-        return f"SystemOptions(env_allow={self.env_allow!r}, guest_args={self.guest_args!r})"
+        names = ("env_allow", "guest_args", "guest_log_bytes")
+        return f"SystemOptions({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
@@ -86,6 +97,7 @@ class System:
         self.arguments = tuple(shlex.split(options.guest_args))
         self.monotonic_resolution_ns = _resolution_ns("monotonic")
         self.wall_resolution_ns = _resolution_ns("time")
+        self._log_bytes = options.guest_log_bytes
         self._started_ns = time.monotonic_ns()
 
     @classmethod
@@ -127,7 +139,11 @@ class System:
 
     def output(self, name: Literal["stdout", "stderr"], call_id: str) -> ByteSink:
         """Return a sink that logs lines: what is printed as information, errors as warnings."""
-        return LogSink(_LEVELS[name], call_id)
+        try:
+            meter: Meter | None = current_call()
+        except LookupError:  # an engine without a runtime around it
+            meter = None
+        return LogSink(_LEVELS[name], call_id, self._log_bytes, meter)
 
 
 def _resolution_ns(clock: Literal["monotonic", "time"]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -27,7 +28,9 @@ Exit codes:
   3  the file is not a component that can run, or has nothing to serve
   4  a plug-in or an import is missing
   5  a backend cannot be connected
-  6  an address cannot be listened on"""
+  6  an address cannot be listened on
+
+A worker that cannot start has the code that it would have alone."""
 
 
 class Commands(click.Group):
@@ -65,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the words after `qwasr`; those of the process when not given.
     """
+    gc.disable()  # what importing makes stays: collecting it again and again takes a tenth of a start; see `run`
     try:
         code = command.main(args=arguments, prog_name="qwasr", standalone_mode=False)
     except click.ClickException as error:
@@ -76,4 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # One paragraph, whatever a message was put together from.
         click.echo(f"qwasr: {' '.join(str(error).split())}", err=True)
         sys.exit(error.exit_code)
+    finally:
+        gc.enable()
     sys.exit(code if isinstance(code, int) else 0)

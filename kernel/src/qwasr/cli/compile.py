@@ -19,7 +19,9 @@ from qwasr.runtime_options import CommandOptions, RuntimeOptions
     type=click.Path(path_type=Path),
     help="File or folder to write to; a folder must exist or end with a slash.  [default: beside COMPONENT, .cwasm]",
 )
-@with_environ(RuntimeOptions, CommandOptions, only=("guest_memory_bytes", "concurrency", "cache_dir", "env_file"))
+@with_environ(
+    RuntimeOptions, CommandOptions, only=("guest_memory_bytes", "guest_fuel", "concurrency", "cache_dir", "env_file")
+)
 def command(environ: dict[str, str], component: Path, output: Path | None) -> None:
     """Compile COMPONENT to native code for this machine and this version of the engine.
 

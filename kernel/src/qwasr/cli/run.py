@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,21 +56,28 @@ def command(environ: dict[str, str], component: Path) -> int:
     component that exports wasi:cli/run and nothing to serve is run once.
 
     SIGTERM: nothing new is taken, running calls are finished, then the exit code is 0; a second signal ends it at once.
+    SIGHUP: certificates are read again; with --workers or --admin-address workers are replaced one after another.
+
+    With --workers above 1 that many processes serve the same address; one that dies is started again. With
+    --admin-address there is /health/live, /health/ready and /metrics, summed over all workers.
     """
     import asyncio
 
     from qwasr._log import configure_logging
-    from qwasr.runtime import Runtime
 
     options = CommandOptions.from_env(environ)
-    configure_logging(options.log_level)
+    configure_logging(options.log_level, options.log_format)
+    if options.workers > 1 or options.admin_address:
+        return _supervise(component, environ, options)
+    from qwasr.runtime import Runtime
+
     runtime = Runtime(
         component,
         environ=environ,
         allow_precompiled=options.allow_precompiled,
         trap_unknown_imports=options.trap_unknown_imports,
     )
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             return runner.run(_run(runtime))
         except KeyboardInterrupt:  # before the runtime takes signals itself
@@ -77,40 +85,63 @@ def command(environ: dict[str, str], component: Path) -> int:
 
 
 async def _run(runtime: Runtime) -> int:
+    def ready() -> None:
+        _collect_garbage()
+        _say(runtime.describe_servers())
+
     async with runtime:
-        for binding in runtime.bindings:
-            click.echo(str(binding))
-            for line in _by_package(binding.imports):
-                click.echo(f"  {line}")
+        _say(runtime.describe_bindings())
         if runtime.guest.exports("wasi:cli/run") and not runtime.has_servers:
+            _collect_garbage()
             return await _run_once(runtime)
-        await runtime.serve(on_ready=lambda: _say_where(runtime))
+        await runtime.serve(on_ready=ready)
     return 0
 
 
-def _by_package(imports: Iterable[str]) -> list[str]:
-    """Return ``wasi:io@0.2.9: poll, streams`` for each package and version."""
-    packages: dict[str, list[str]] = {}
-    for name in imports:
-        interface, at, version = name.partition("@")
-        package, _, short = interface.partition("/")
-        packages.setdefault(f"{package}{at}{version}", []).append(short)
-    return [f"{package}: {', '.join(names)}" for package, names in packages.items()]
+def _collect_garbage() -> None:
+    """Begin to, and leave out what there is now: it stays, and looking through it would cost requests their time."""
+    gc.freeze()
+    gc.enable()
 
 
-def _say_where(runtime: Runtime) -> None:
-    for server in runtime.servers:
-        click.echo(f"{runtime.guest.name} serves {server.export} at {server.describe()}")
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _supervise(component: Path, environ: dict[str, str], options: CommandOptions) -> int:
+    """Serve by workers; this process only looks after them and makes no engine."""
+    import asyncio
+
+    from qwasr.workers import Supervisor
+
+    gc.enable()
+
+    async def run() -> int:
+        supervisor = Supervisor(
+            component,
+            environ,
+            workers=options.workers,
+            admin_address=options.admin_address,
+            say=click.echo,
+        )
+        return await supervisor.run()
+
+    try:
+        return asyncio.run(run())
+    except KeyboardInterrupt:  # before the supervisor takes signals itself
+        return 130
 
 
 async def _run_once(runtime: Runtime) -> int:
-    """Call `wasi:cli/run` without a deadline; its error is exit code 1, `wasi:cli/exit` says its own."""
+    """Call `wasi:cli/run` without a limit of its time; its error is exit code 1, `wasi:cli/exit` says its own."""
     from qwasr._log import log_guest_error
     from qwasr.values import WitError
 
     run = runtime.guest.function("wasi:cli/run", "run")
     async with runtime.guest.call() as call:
         call.lift_deadline()
+        call.lift_cpu_limit()
         try:
             await call.invoke(run)
         except WitError:
@@ -123,7 +154,7 @@ async def _run_once(runtime: Runtime) -> int:
     return 0
 
 
-def _loop_factory() -> Callable[[], Any] | None:
+def loop_factory() -> Callable[[], Any] | None:
     """Return uvloop's event loop where it is installed."""
     if find_spec("uvloop") is None:
         return None

@@ -30,6 +30,7 @@ void wasmtime_store_limiter(uintptr_t store, int64_t memory, int64_t table_eleme
 void wasmtime_context_set_epoch_deadline(uintptr_t context, uint64_t ticks);
 uintptr_t wasmtime_context_epoch_deadline_async_yield_and_update(uintptr_t context, uint64_t ticks);
 void wasmtime_engine_increment_epoch(uintptr_t engine);
+uintptr_t wasmtime_context_set_fuel(uintptr_t context, uint64_t fuel);
 
 uintptr_t wasmtime_component_linker_new(uintptr_t engine);
 void wasmtime_component_linker_delete(uintptr_t linker);

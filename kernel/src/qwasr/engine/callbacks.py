@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qwasr.engine._capi import ALWAYS_READY, VALUE_WORDS, ffi, lib, words
-from qwasr.engine.codec import Misfit
+from qwasr.engine.codec import Misfit, Oversize
 from qwasr.engine.composite import ResultCodec
-from qwasr.errors import HostValueError
+from qwasr.errors import HostValueError, ValueTooLarge
 from qwasr.values import WitError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from qwasr.engine.codec import Codec, Lift
     from qwasr.engine.resources import Running
+    from qwasr.telemetry import HostCounter
 
     Answer = Callable[[int, Any, WitError | None], None]
 
@@ -47,6 +48,7 @@ class HostFunction(NamedTuple):
         lifts: one for each parameter.
         result: the result's codec, or None.
         waits: whether it may return an awaitable.
+        counter: counts its calls, where they are counted.
     """
 
     name: str
@@ -54,16 +56,19 @@ class HostFunction(NamedTuple):
     lifts: list[Lift]
     result: Codec | None
     waits: bool
+    counter: HostCounter | None = None
 
 
 def make_callback(running: Running, function: HostFunction) -> tuple[Any, Callable[..., int]]:
     """Return the cffi closure of a host function, and the linker function that defines it."""
     invoke = _invoker(function.target, function.lifts)
     answer = _answerer(function.name, function.result)
+    if function.counter is not None:
+        invoke, answer = _counted(function.counter, invoke, answer)
     if function.waits:
-        callback = _waiting_callback(running, invoke, answer)
+        callback = _waiting_callback(running, invoke, answer, function.name)
         return callback, lib.wasmtime_component_linker_instance_add_func_async
-    return _plain_callback(running, invoke, answer), lib.wasmtime_component_linker_instance_add_func
+    return _plain_callback(running, invoke, answer, function.name), lib.wasmtime_component_linker_instance_add_func
 
 
 def _invoker(target: Callable[..., Any] | str, lifts: list[Lift]) -> Callable[[int], Any]:
@@ -81,6 +86,27 @@ def _invoker(target: Callable[..., Any] | str, lifts: list[Lift]) -> Callable[[i
         return lambda i: call(first(i), second(i + VALUE_WORDS))
     offsets = [(n * VALUE_WORDS, lift) for n, lift in enumerate(lifts)]
     return lambda i: call(*[lift(i + offset) for offset, lift in offsets])
+
+
+def _counted(counter: HostCounter, invoke: Callable[[int], Any], answer: Answer) -> tuple[Callable[[int], Any], Answer]:
+    """Return the two so that they count calls, and those that end in an error."""
+
+    def counting_invoke(i: int) -> Any:
+        counter.calls += 1
+        try:
+            return invoke(i)
+        except WitError:
+            raise  # it is counted when it is answered
+        except BaseException:
+            counter.errors += 1
+            raise
+
+    def counting_answer(i: int, value: Any, error: WitError | None) -> None:
+        if error is not None:
+            counter.errors += 1
+        answer(i, value, error)
+
+    return counting_invoke, counting_answer
 
 
 def _method_invoker(name: str, lifts: list[Lift]) -> Callable[[int], Any]:
@@ -139,7 +165,12 @@ def _misfit(name: str, misfit: Misfit) -> HostValueError:
     return HostValueError(f"{name}: {misfit}")
 
 
-def _plain_callback(running: Running, invoke: Callable[[int], Any], answer: Answer) -> Any:
+def _failure(error: BaseException, name: str) -> BaseException:
+    """Return what the driver shall raise for what was raised in a host function or on the way to it."""
+    return ValueTooLarge(f"the guest passed to {name} {error}") if isinstance(error, Oversize) else error
+
+
+def _plain_callback(running: Running, invoke: Callable[[int], Any], answer: Answer, name: str) -> Any:
     def callback(_data: int, _context: int, _type: int, args: int, _n: int, results: int, _m: int) -> int:
         store = running.store
         if store.failure is not None:
@@ -150,14 +181,14 @@ def _plain_callback(running: Running, invoke: Callable[[int], Any], answer: Answ
             except WitError as error:
                 answer((results >> 3) - 1, None, error)
         except BaseException as failure:  # noqa: BLE001 - it must not leave through the library's frames
-            store.failure = failure
+            store.failure = _failure(failure, name)
             return lib.wasmtime_error_new(_TRAP)  # type: ignore[no-any-return]  # cffi has no types
         return 0
 
     return ffi.callback(_PLAIN, callback, onerror=_poison(running, returns_error=True))
 
 
-def _waiting_callback(running: Running, invoke: Callable[[int], Any], answer: Answer) -> Any:
+def _waiting_callback(running: Running, invoke: Callable[[int], Any], answer: Answer, name: str) -> Any:
     ready_address = running.ready_address
 
     def callback(
@@ -180,7 +211,7 @@ def _waiting_callback(running: Running, invoke: Callable[[int], Any], answer: An
             except WitError as wit_error:
                 answer((results >> 3) - 1, None, wit_error)
         except BaseException as failure:  # noqa: BLE001 - it must not leave through the library's frames
-            store.failure = failure
+            store.failure = _failure(failure, name)
             words[(error >> 3) - 1] = lib.wasmtime_error_new(_TRAP)
 
     return ffi.callback(_WAITING, callback, onerror=_poison_waiting(running))

@@ -11,6 +11,7 @@ them, so both directions are one strided copy.
 from __future__ import annotations
 
 import math
+import threading
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,10 +44,11 @@ if TYPE_CHECKING:
 BOOL, S8, U8, S16, U16, S32, U32, S64, U64, F32, F64, CHAR, STRING, LIST = range(14)
 RECORD, TUPLE, VARIANT, ENUM, OPTION, RESULT, FLAGS, RESOURCE = range(14, 22)
 
-MAX_ELEMENTS: Final = (
-    2 * 1024 * 1024
-)  # of one list on its way to the guest; the other way the library stops at 2 796 202
-MAX_STRING_BYTES: Final = 64 * 1024 * 1024  # of one string on its way to the guest
+# Checked before anything is copied, both ways.
+MAX_ELEMENTS: Final = 2 * 1024 * 1024  # of one list of numbers, and of all lists inside one value, for the guest
+MAX_PASSED_ELEMENTS: Final = 2_796_202  # of all lists that a guest passes in one call: the C API's own, with no setter
+MAX_ITEMS: Final = 256 * 1024  # of one list of anything else
+MAX_STRING_BYTES: Final = 64 * 1024 * 1024
 
 _MAX_COPIED_BYTES: Final = 64 * 1024  # of a list<u8> whose values are copied whole, 32 bytes each, then picked
 _FLOAT32_MAX: Final = 3.4028234663852886e38
@@ -73,6 +75,13 @@ class Misfit(Exception):
     def __str__(self) -> str:
         where = "".join(self.place)
         return f"{where + ': ' if where else ''}{self.what}"
+
+
+class Oversize(Exception):
+    """A value from the guest is larger than it may be; who knows the function's name makes a `ValueTooLarge` of it."""
+
+    def __init__(self, size: int, limit: int, type_name: str, unit: str = "elements") -> None:
+        super().__init__(f"a {type_name} of {size} {unit}, more than {limit}")
 
 
 class Codec:
@@ -166,7 +175,10 @@ def lower_name(i: int, name: bytes) -> None:
 
 
 def _lift_string(i: int) -> str:
-    return read_bytes(words[i + 2], words[i + 1]).decode()
+    size = words[i + 1]
+    if size > MAX_STRING_BYTES:
+        raise Oversize(size, MAX_STRING_BYTES, "string", "bytes")
+    return read_bytes(words[i + 2], size).decode()
 
 
 def _lower_string(i: int, value: Any) -> None:
@@ -186,6 +198,8 @@ def _lift_bytes(i: int) -> bytes:
         return b""
     if size <= _MAX_COPIED_BYTES:
         return read_bytes(words[i + 2], VALUE_BYTES * size)[8::VALUE_BYTES]  # four times as fast as what follows
+    if size > MAX_PASSED_ELEMENTS:
+        raise Oversize(size, MAX_PASSED_ELEMENTS, "list<u8>")
     return view(words[i + 2], VALUE_BYTES * size)[8::VALUE_BYTES].tobytes()
 
 
@@ -203,10 +217,29 @@ def _lower_bytes(i: int, value: Any) -> None:
     words[i] = LIST
 
 
-def check_size(size: int, value: object, type_name: str) -> int:
-    """Return the size of a list on its way to the guest, or raise `Misfit` when it is over `MAX_ELEMENTS`."""
-    if size > MAX_ELEMENTS:
-        raise Misfit(value, type_name, f"{size} elements, more than {MAX_ELEMENTS}")
+class _Nesting(threading.local):
+    """Lists inside a list on its way to the guest: each is small enough, and all of them together have to be.
+
+    Attributes:
+        depth: how many lists are being lowered around this place.
+        spent: how many elements they and the lists beside this place have; counts anew in each outermost list.
+    """
+
+    depth = 0
+    spent = 0
+
+
+nesting: Final = _Nesting()
+
+
+def check_size(size: int, value: object, type_name: str, limit: int = MAX_ELEMENTS) -> int:
+    """Return the size of a list on its way to the guest, or raise `Misfit` when it is over its limit."""
+    if size > limit:
+        raise Misfit(value, type_name, f"{size} elements, more than {limit}")
+    if nesting.depth:
+        nesting.spent += size
+        if nesting.spent > MAX_ELEMENTS:
+            raise Misfit(value, type_name, f"with what is beside it more than {MAX_ELEMENTS} elements")
     return size
 
 
@@ -220,6 +253,8 @@ def number_list(element: Codec, kind: int, code: str) -> Codec:
         size = words[i + 1]
         if size == 0:
             return []
+        if size > MAX_PASSED_ELEMENTS:
+            raise Oversize(size, MAX_PASSED_ELEMENTS, name)
         return view(words[i + 2], VALUE_BYTES * size).cast(code)[first::step].tolist()  # type: ignore[call-overload,no-any-return]  # the code is not a literal
 
     def lower(i: int, value: Any) -> None:

@@ -11,6 +11,7 @@ from qwasr.engine.codec import (
     ENUM,
     FLAGS,
     LIST,
+    MAX_ITEMS,
     OPTION,
     RECORD,
     RESULT,
@@ -18,9 +19,11 @@ from qwasr.engine.codec import (
     VARIANT,
     Codec,
     Misfit,
+    Oversize,
     check_size,
     lift_name,
     lower_name,
+    nesting,
 )
 from qwasr.values import Err, Ok, Some, Variant
 
@@ -81,23 +84,31 @@ def generic_list(element: Codec) -> Codec:
 
     def lift(i: int) -> list[Any]:
         size = words[i + 1]
+        if size > MAX_ITEMS:
+            raise Oversize(size, MAX_ITEMS, name)
         first = (words[i + 2] >> 3) - 1
         return [lift_one(at) for at in range(first, first + size * VALUE_WORDS, VALUE_WORDS)]
 
     def lower(i: int, value: Any) -> None:
         if not isinstance(value, (list, tuple)):
             raise Misfit(value, name)
-        size = check_size(len(value), value, name)
+        size = check_size(len(value), value, name, MAX_ITEMS)
         lib.wasmtime_component_vallist_new_uninit(address_of(i + 1), size)
         if size:
-            _lower_all(
-                i,
-                (words[i + 2] >> 3) - 1,
-                VALUE_WORDS,
-                ((lower_one, item, f"[{n}]") for n, item in enumerate(value)),
-                size,
-                lib.wasmtime_component_vallist_delete,
-            )
+            nesting.depth += 1
+            if nesting.depth == 1:
+                nesting.spent = size
+            try:
+                _lower_all(
+                    i,
+                    (words[i + 2] >> 3) - 1,
+                    VALUE_WORDS,
+                    ((lower_one, item, f"[{n}]") for n, item in enumerate(value)),
+                    size,
+                    lib.wasmtime_component_vallist_delete,
+                )
+            finally:
+                nesting.depth -= 1
         words[i] = LIST
 
     return Codec(name, lift, lower)

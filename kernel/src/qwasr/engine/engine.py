@@ -19,10 +19,10 @@ from wasmtime import component as wheel
 from qwasr.engine._capi import lib, pointer
 from qwasr.engine.cache import ArtefactCache
 from qwasr.engine.component import MAX_COMPONENT_BYTES, Component, classify, compile_error, parse_text
-from qwasr.engine.instance import split_trap
 from qwasr.engine.linker import LinkedComponent, link
 from qwasr.engine.pool import STACK_BYTES, TABLE_ELEMENTS, Layout, choose_layout, make_pool, unpooled
 from qwasr.engine.slots import Slots
+from qwasr.engine.traps import split_trap
 from qwasr.engine.turnstile import Turnstile
 from qwasr.errors import ComponentError
 
@@ -46,16 +46,32 @@ class EngineOptions:
 
     Attributes:
         concurrency: how many guests may be alive at once; further ones wait.
-        memory_bytes: linear memory of one guest, in bytes.
+        queue: how many calls may wait for that.
+        queue_timeout_s: how long each of them may wait, in seconds.
+        cpu_s: how long one call may compute, in seconds.
+        fuel: how much one call may execute, in units of the library, about one for an instruction; None counts nothing.
+        memory_bytes: one linear memory of a guest, in bytes.
+        memories: how many linear memories a guest may have.
         table_elements: elements of one table of a guest.
+        tables: how many tables a guest may have.
+        instances: how many core instances a guest may have.
+        resources: how many host resources a guest may hold at once.
         cache_dir: where compiled components are kept; None keeps none.
         epoch_ms: how long a busy guest runs before it yields, in milliseconds.
         pool: whether to try the pooling allocator.
     """
 
     concurrency: int = 256
+    queue: int = 1024
+    queue_timeout_s: float = 5.0
+    cpu_s: float = 10.0
+    fuel: int | None = None
     memory_bytes: int = 256 * 1024 * 1024
+    memories: int = 16
     table_elements: int = TABLE_ELEMENTS
+    tables: int = 100
+    instances: int = 1_000
+    resources: int = 10_000
     cache_dir: Path | None = None
     epoch_ms: int = 10
     pool: bool = True
@@ -73,11 +89,15 @@ class Engine:
 
     def __init__(self, options: EngineOptions | None = None) -> None:
         self.options = options or EngineOptions()
-        self.slots = Slots(self.options.concurrency)
-        self.turnstile = Turnstile()
-        self._cache = ArtefactCache(self.options.cache_dir) if self.options.cache_dir is not None else None
         o = self.options
-        self.layout = choose_layout(o.concurrency, o.memory_bytes) if o.pool else unpooled(o.memory_bytes)
+        self.slots = Slots(o.concurrency, o.queue, o.queue_timeout_s)
+        self.store_limits = (o.memory_bytes, o.table_elements, o.instances, o.tables, o.memories)  # the library's order
+        self.turnstile = Turnstile(self.options.epoch_ms / 1000)
+        self._cache = ArtefactCache(self.options.cache_dir) if self.options.cache_dir is not None else None
+        if o.pool:
+            self.layout = choose_layout(o.concurrency, o.memory_bytes, o.table_elements)
+        else:
+            self.layout = unpooled(o.memory_bytes)
         self._natives: dict[Layout, wasmtime.Engine] = {}
         self._lock = threading.Lock()  # `load` runs in threads
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
@@ -105,6 +125,8 @@ class Engine:
     def _config(self, layout: Layout) -> wasmtime.Config:
         config = wasmtime.Config()
         config.epoch_interruption = True
+        if self.options.fuel is not None:
+            config.consume_fuel = True
         config.max_wasm_stack = _MAX_GUEST_STACK_BYTES
         config.memory_reservation = layout.reservation_bytes
         config.memory_guard_size = layout.guard_bytes
@@ -205,6 +227,7 @@ class Engine:
         return (
             f"format={_ARTEFACT_FORMAT} wasmtime={WASMTIME_VERSION} machine={platform.machine()} "
             f"system={sys.platform} {layout.key} stack={_MAX_GUEST_STACK_BYTES} epochs"
+            f"{'' if self.options.fuel is None else ' fuel'}"
         )
 
     # ------------------------------------------------------------------ linking

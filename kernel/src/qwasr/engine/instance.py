@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
+from math import inf
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from qwasr.engine._capi import VALUE_WORDS, address_of, lib, new_words, take_error
-from qwasr.engine.codec import Misfit
+from qwasr.engine._capi import VALUE_WORDS, address_of, check, lib, new_words, take_error
+from qwasr.engine.codec import Misfit, Oversize
 from qwasr.engine.composite import ResultCodec
-from qwasr.errors import GuestError, GuestTrap, HostFunctionError, HostValueError, InstantiationError
+from qwasr.engine.hostside import HostSide
+from qwasr.engine.traps import guest_error, instantiation_error
+from qwasr.errors import (
+    CpuLimitExceeded,
+    GuestError,
+    HostFunctionError,
+    HostValueError,
+    ValueTooLarge,
+)
 from qwasr.values import Err, WitError
 
 if TYPE_CHECKING:
@@ -24,89 +33,66 @@ if TYPE_CHECKING:
 
     from qwasr.engine.linker import ExportedFunction, LinkedComponent
     from qwasr.engine.resources import GuestHandle
-    from qwasr.hosting import HostResource
 
 __all__ = ["Store"]
 
 _log = logging.getLogger("qwasr.engine")
-_FRAME = re.compile(r"^ +\d+: +(?:0x[0-9a-f]+ - )?(.*)$")
 _HANDLE_WORDS = 4  # an instance or a function, opaque
 _NO_LIMIT = -1
+_IDLE_CREDIT = 0.02  # of the time that a guest waits: so much of it it may run and still count as fresh
 _FOREVER = 2**63
-MAX_RESOURCES = 10_000  # host resources that one guest may hold at once
 
 
-def split_trap(message: str) -> tuple[str, str]:
-    """Split a library error into its reason (one line, without addresses) and its backtrace (one frame a line)."""
-    head, _, causes = message.partition("Caused by:")
-    frames = [match[1] for line in head.splitlines() if (match := _FRAME.match(line))]
-    lines = [re.sub(r"^\d+: ", "", line.strip()) for line in causes.splitlines() if line.strip()]
-    if not lines:
-        return message.strip().splitlines()[0] if message.strip() else "unknown error", "\n".join(frames)
-    # wasmtime puts the trap itself last, below what led to it; a longer explanation of its own begins with the reason
-    return (lines[-1] if lines[-1].startswith("wasm trap:") else lines[0]), "\n".join(frames)
-
-
-class Store:
+class Store(HostSide):
     """One instance of a component: its memory, its resources, one call at a time.
 
     Nothing is instantiated before the first call. Not for use by two tasks at once.
 
     Attributes:
+        calls: how many calls it has begun.
         context: address of the library's context of this store.
-        resources: the host resources that the guest holds, by the library's number.
+        cpu_s: how long the guest has been on the stack, in seconds, over all its calls: host functions that answer at
+            once are part of it, waiting is not.
+        cpu_limit_s: how long each call may be on the stack, in seconds.
         guest_handles: the guest's own resources that the host holds.
-        failure: what a host function raised; it ends the call as soon as control is back in the driver.
-        max_resources: how many host resources the guest may hold at once.
         running: the guest is on the stack: host functions are called from here, and the event loop stands.
         on_pause: called once, when the guest next waits or yields; what host functions put off until then.
     """
 
     __slots__ = (
-        "_answer",
-        "_answer_error",
         "_busy",
+        "_clean",
         "_closed",
+        "_cpu_end",
         "_error_owner",
         "_error_slot",
         "_instance",
         "_instance_owner",
-        "_lent",
         "_linked",
-        "_lower_answer",
-        "_next_rep",
-        "_pending",
         "_pointer",
-        "_ready",
-        "_result_slot",
+        "calls",
         "context",
-        "failure",
+        "cpu_limit_s",
+        "cpu_s",
         "guest_handles",
-        "max_resources",
         "on_pause",
-        "resources",
         "running",
     )
 
     def __init__(self, linked: LinkedComponent) -> None:
+        options = linked.engine.options
+        super().__init__(options.resources)
         self._linked = linked
         self._pointer = 0
         self._instance = 0
         self._busy = False
+        self._clean = False
         self._closed = False
-        self._next_rep = 1
-        self._lent: list[int] | None = None
-        self._pending: Awaitable[Any] | None = None
-        self._ready = False
-        self._answer: Any = None
-        self._answer_error: WitError | None = None
-        self._lower_answer: Callable[[int, Any, WitError | None], None] | None = None
-        self._result_slot = 0
+        self.calls = 0
         self.context = 0
-        self.failure: BaseException | None = None
-        self.resources: dict[int, HostResource] = {}
         self.guest_handles: list[GuestHandle] = []
-        self.max_resources = MAX_RESOURCES
+        self.cpu_limit_s = options.cpu_s
+        self.cpu_s = self._cpu_end = 0.0
         self.running = False
         self.on_pause: Callable[[], None] | None = None
 
@@ -126,6 +112,8 @@ class Store:
             WitError: the export answered with the bad side of its ``result``.
             GuestTrap: the guest trapped.
             InstantiationError: the component could not be instantiated.
+            Overloaded: there was no slot for it.
+            LimitExceeded: the guest used more of something than it may.
             HostFunctionError: a host function failed; its exception is the cause.
             HostValueError: an argument does not fit.
         """
@@ -133,12 +121,35 @@ class Store:
             msg = "this store is closed" if self._closed else "a store runs one call at a time"
             raise RuntimeError(msg)
         self._busy = True
+        self._clean = False
+        self.calls += 1
+        self._cpu_end = self.cpu_s + self.cpu_limit_s
         try:
+            if self._linked.engine.turnstile.closed:
+                await self._linked.engine.turnstile.turn()
             if not self._instance:
                 await self._instantiate()
+            elif self._linked.engine.options.fuel is not None:
+                self._refuel(self._linked.engine.options.fuel)
             return await self._call(function, args)
         finally:
             self._busy = False
+
+    def lift_cpu_limit(self) -> None:
+        """Let the call under way, and those that follow, compute for as long as they like."""
+        self._cpu_end = self.cpu_limit_s = inf
+
+    @property
+    def reusable(self) -> bool:
+        """Whether its last call returned in order, with nothing of the host left in the guest's hands."""
+        return self._clean and not (self._busy or self._closed or self.resources or self.guest_handles)
+
+    def renew(self) -> None:
+        """Make a reusable instance ready for a call that has nothing to do with the last."""
+        self._next_rep = 1
+        self.on_pause = None
+        self.cpu_limit_s = self._linked.engine.options.cpu_s
+        lib.wasmtime_context_set_epoch_deadline(self.context, 1)
 
     def close(self) -> None:
         """Drop the instance and its memory; `drop` every host resource that the guest still held. Idempotent.
@@ -176,7 +187,9 @@ class Store:
         await engine.slots.acquire()
         self._pointer = pointer = lib.wasmtime_store_new(linked.native_engine, 0, 0)
         self.context = context = lib.wasmtime_store_context(pointer)
-        lib.wasmtime_store_limiter(pointer, engine.options.memory_bytes, engine.options.table_elements, *_LIMITS)
+        lib.wasmtime_store_limiter(pointer, *engine.store_limits)
+        if engine.options.fuel is not None:
+            self._refuel(engine.options.fuel)
         lib.wasmtime_context_set_epoch_deadline(context, 1)
         lib.wasmtime_context_epoch_deadline_async_yield_and_update(context, 1)
         self._error_owner, self._error_slot = new_words(1 + _HANDLE_WORDS)
@@ -195,9 +208,11 @@ class Store:
         self._instance = instance
 
     def _failed_instantiation(self) -> GuestError:
-        reason, backtrace = split_trap(take_error(self._error_owner[0]))
-        self._error_owner[0] = 0
-        return InstantiationError(f"the component cannot be instantiated: {reason}", backtrace)
+        error, self._error_owner[0] = self._error_owner[0], 0
+        return instantiation_error(take_error(error))
+
+    def _refuel(self, fuel: int) -> None:
+        check(lib.wasmtime_context_set_fuel(self.context, fuel), RuntimeError)
 
     # ------------------------------------------------------------------ one call
 
@@ -231,10 +246,16 @@ class Store:
             )
             if self._error_owner[0]:
                 error, self._error_owner[0] = self._error_owner[0], 0
-                raise GuestTrap(*split_trap(take_error(error)))
+                raise guest_error(take_error(error), function.name)
             if result is None:
+                self._clean = True
                 return None
-            value = result.lift(result_at)
+            try:
+                value = result.lift(result_at)
+            except Oversize as oversize:
+                msg = f"the guest answered {function.name} with {oversize}"
+                raise ValueTooLarge(msg) from None
+            self._clean = True
         finally:
             for at in range(values, result_at if result is None else result_at + 1, VALUE_WORDS):
                 lib.wasmtime_component_val_delete(address_of(at))
@@ -267,23 +288,42 @@ class Store:
         """Poll until the guest returns; between polls the event loop is free."""
         running = self._linked.running
         poll = lib.wasmtime_call_future_poll
+        clock = perf_counter
+        turnstile = self._linked.engine.turnstile
+        busy_s = 0.0
         try:
             while True:
                 running.store = self
                 self.running = True
+                started = clock()
                 returned = poll(future)
+                took_s = clock() - started
+                self.cpu_s += took_s
+                turnstile.spent_s += took_s
+                if turnstile.spent_s > turnstile.quiet_s:
+                    turnstile.note()
                 self.running = False
                 if returned or self.failure is not None:
                     break
+                if self.cpu_s > self._cpu_end:
+                    msg = f"the guest computed for longer than {self.cpu_limit_s:g} s (QWASR_GUEST_CPU_S)"
+                    raise CpuLimitExceeded(msg)
                 if self.on_pause is not None:
                     on_pause, self.on_pause = self.on_pause, None
                     on_pause()
                 pending = self._pending
-                if pending is None:
-                    await self._linked.engine.turnstile.turn()  # an epoch tick made a busy guest yield
-                else:
+                busy_s += took_s
+                if pending is not None:
                     self._pending = None
                     await self._wait_for(pending)
+                    if busy_s > turnstile.quiet_s:  # who waits much more than it runs is no busy guest
+                        busy_s = max(0.0, busy_s - (clock() - started) * _IDLE_CREDIT)
+                    if turnstile.closed:
+                        await turnstile.turn(tired=busy_s >= turnstile.share_s)
+                elif busy_s >= turnstile.share_s:  # an epoch tick made it yield, and it has had its share
+                    await turnstile.turn(tired=True)
+                elif turnstile.closed:
+                    await turnstile.turn(interrupted=True)
         finally:
             lib.wasmtime_call_future_delete(future)  # ends a guest that has not returned
         if self.failure is not None:
@@ -315,59 +355,8 @@ class Store:
         msg = f"a host function failed: {type(failure).__name__}"
         raise HostFunctionError(msg) from failure
 
-    # ------------------------------------------------------------------ for host functions
-
-    def suspend(
-        self, pending: Awaitable[Any], result_slot: int, lower: Callable[[int, Any, WitError | None], None]
-    ) -> None:
-        """Let the driver await a host function's answer; `ready` writes it where the library wants it."""
-        self._pending = pending
-        self._ready = False
-        self._answer = self._answer_error = None
-        self._result_slot = result_slot
-        self._lower_answer = lower
-
-    def ready(self) -> bool:
-        """Write a late answer while its continuation lives: only then are the result slots ours to write."""
-        if not self._ready or self._lower_answer is None:
-            return False
-        self._ready = False
-        answer, error = self._answer, self._answer_error
-        self._answer = self._answer_error = None
-        try:
-            self._lower_answer(self._result_slot, answer, error)
-        except BaseException as failure:  # noqa: BLE001 - it must not leave through the library's frames
-            self.failure = failure
-            return False
-        return True
-
-    def enter(self, resource: HostResource) -> int:
-        """Give a resource to the guest; return its number.
-
-        Raises:
-            GuestError: the guest holds as many as it may.
-        """
-        if len(self.resources) >= self.max_resources:
-            msg = f"the guest holds {self.max_resources} host resources, more than it may"
-            raise GuestError(msg)
-        rep = self._next_rep
-        self._next_rep = rep + 1
-        self.resources[rep] = resource
-        return rep
-
-    def lend(self, resource: HostResource) -> int:
-        """Lend a resource to the guest for one call; return its number."""
-        rep = self.enter(resource)
-        if self._lent is None:
-            self._lent = []
-        self._lent.append(rep)
-        return rep
-
 
 def _unwrap(result: Any) -> Any:
     if isinstance(result, Err):
         raise WitError(result.value)
     return result.value
-
-
-_LIMITS = (10_000, 10_000, 10_000)  # core instances, tables, memories of one store; the pool's own limits are closer

@@ -229,6 +229,7 @@ class _Interface:
             lifts=[types.codec(of).lift for _, of in parameters],
             result=result,
             waits=_waits(target),
+            counter=self._host.counter,
         )
         callback, add = make_callback(self._linked.running, function)
         self._linked.callbacks.append(callback)

@@ -24,7 +24,7 @@ _MIB: Final = 1 << 20
 _KIB: Final = 1 << 10
 STACK_BYTES: Final = 8 * _MIB  # host functions run on the guest's fiber: below 8 MiB Python 3.12 and 3.13 can abort
 TABLE_ELEMENTS: Final = 20_000
-_TABLE_SLOT_BYTES: Final = TABLE_ELEMENTS * 8
+_ELEMENT_BYTES: Final = 8
 _MEMORIES_PER_GUEST: Final = 2
 _TABLES_PER_GUEST: Final = 4
 _CORE_INSTANCES_PER_GUEST: Final = 40
@@ -45,6 +45,7 @@ class Layout:
         guard_bytes: unmapped space behind it.
         concurrency: how many guests the pool holds.
         memory_bytes: the most one memory may grow to.
+        table_elements: the most one table may grow to.
     """
 
     pooled: bool
@@ -52,12 +53,13 @@ class Layout:
     guard_bytes: int
     concurrency: int
     memory_bytes: int
+    table_elements: int = TABLE_ELEMENTS
 
     @property
     def total_bytes(self) -> int:
         """The address space that the pool reserves, in bytes."""
         memories = self.concurrency * _MEMORIES_PER_GUEST * (self.reservation_bytes + self.guard_bytes)
-        tables = self.concurrency * _TABLES_PER_GUEST * _TABLE_SLOT_BYTES
+        tables = self.concurrency * _TABLES_PER_GUEST * self.table_elements * _ELEMENT_BYTES
         stacks = self.concurrency * (STACK_BYTES + mmap.PAGESIZE)
         return memories + self.guard_bytes + tables + stacks
 
@@ -80,17 +82,18 @@ def can_reserve(size_bytes: int) -> bool:
     return True
 
 
-def choose_layout(concurrency: int, memory_bytes: int) -> Layout:
+def choose_layout(concurrency: int, memory_bytes: int, table_elements: int = TABLE_ELEMENTS) -> Layout:
     """Return the best layout that this process may have.
 
     Args:
         concurrency: how many guests may be alive at once.
         memory_bytes: the most one linear memory may grow to.
+        table_elements: the most one table may grow to.
     """
     page_aligned = -(-memory_bytes // (64 * _KIB)) * 64 * _KIB
     candidates = (
-        Layout(True, max(4 * _GIB, page_aligned), 32 * _MIB, concurrency, page_aligned),
-        Layout(True, page_aligned, 64 * _KIB, concurrency, page_aligned),
+        Layout(True, max(4 * _GIB, page_aligned), 32 * _MIB, concurrency, page_aligned, table_elements),
+        Layout(True, page_aligned, 64 * _KIB, concurrency, page_aligned, table_elements),
     )
     for layout in candidates:
         if can_reserve(layout.total_bytes + layout.total_bytes // 16 + _HEADROOM_BYTES):
@@ -127,7 +130,7 @@ def make_pool(config: int, layout: Layout) -> None:
         ("max_tables_per_component", _TABLES_PER_GUEST),
         ("max_memories_per_module", _MEMORIES_PER_GUEST),
         ("max_tables_per_module", _TABLES_PER_GUEST),
-        ("table_elements", TABLE_ELEMENTS),
+        ("table_elements", layout.table_elements),
         ("max_memory_size", layout.memory_bytes),
         ("max_core_instance_size", _MAX_METADATA_BYTES),
         ("max_component_instance_size", _MAX_METADATA_BYTES),

@@ -1,0 +1,94 @@
+"""The limits of a guest as variables and flags: each reaches the engine, and a command has none of its time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qwasr.engine import EngineOptions
+from qwasr.errors import CpuLimitExceeded, OptionError
+from qwasr.runtime import Runtime
+from qwasr.runtime_options import RuntimeOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COUNT = "(local i32) (loop (local.set 0 (i32.add (local.get 0) (i32.const 1))) (br_if 0 (local.get 0))) (i32.const 0)"
+
+LIMITS = {
+    "QWASR_GUEST_CPU_S": ("cpu_s", 1.5),
+    "QWASR_GUEST_FUEL": ("fuel", 7),
+    "QWASR_GUEST_MEMORY_BYTES": ("memory_bytes", 1 << 20),
+    "QWASR_GUEST_MEMORIES": ("memories", 2),
+    "QWASR_GUEST_TABLE_ELEMENTS": ("table_elements", 3),
+    "QWASR_GUEST_TABLES": ("tables", 4),
+    "QWASR_GUEST_INSTANCES": ("instances", 5),
+    "QWASR_GUEST_RESOURCES": ("resources", 6),
+    "QWASR_CONCURRENCY": ("concurrency", 8),
+    "QWASR_QUEUE": ("queue", 9),
+    "QWASR_QUEUE_TIMEOUT_S": ("queue_timeout_s", 0.5),
+}
+
+
+def qwasr(*arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "qwasr.cli", *arguments]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("variable", LIMITS)
+def test_a_variable_of_a_limit_reaches_the_engine(variable: str) -> None:
+    field, value = LIMITS[variable]
+    options = RuntimeOptions.from_env({variable: str(value)}).engine({})
+    assert getattr(options, field) == value
+
+
+def test_the_defaults_of_the_variables_are_those_of_the_engine() -> None:
+    options, engine = RuntimeOptions.from_env({}).engine({}), EngineOptions()
+    limits = {field for field, _ in LIMITS.values()}
+    assert limits <= {field.name for field in fields(EngineOptions)}
+    assert {field: getattr(options, field) for field in limits} == {field: getattr(engine, field) for field in limits}
+
+
+@pytest.mark.parametrize("variable", ["QWASR_GUEST_CPU_S", "QWASR_GUEST_FUEL", "QWASR_CONCURRENCY", "QWASR_QUEUE"])
+def test_a_limit_that_makes_no_sense_is_refused(variable: str) -> None:
+    with pytest.raises(OptionError, match=variable):
+        RuntimeOptions.from_env({variable: "-1"})
+
+
+def test_help_lists_every_limit() -> None:
+    text = qwasr("run", "--help").stdout
+    assert all(f"--{variable.removeprefix('QWASR_').lower().replace('_', '-')} " in text for variable in LIMITS)
+
+
+def test_the_page_of_limits_lists_every_limit_and_its_flag() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+    for variable in LIMITS:
+        flag = "--" + variable.removeprefix("QWASR_").lower().replace("_", "-")
+        assert f"| `{variable}` | `{flag}` |" in page
+
+
+async def test_a_call_knows_how_long_its_guest_computed(plain: bytes) -> None:
+    environ = {"QWASR_PLUGINS": "", "QWASR_GUEST_CPU_S": "0.05"}
+    async with Runtime(plain, environ=environ) as runtime:
+        async with runtime.guest.call() as call:
+            assert call.cpu_s == 0
+            assert await call.invoke(runtime.guest.function(None, "add"), 1, 2) == 3
+            once = call.cpu_s
+            assert 0 < once < 0.05
+            await call.invoke(runtime.guest.function(None, "add"), 1, 2)
+        assert call.cpu_s > once, "and still does after the block"
+        async with runtime.guest.call() as other:
+            with pytest.raises(CpuLimitExceeded):
+                await other.invoke(runtime.guest.function(None, "spin"))
+        assert 0.05 < other.cpu_s < 1
+
+
+def test_a_command_may_compute_for_as_long_as_it_likes(write_component: Callable[..., Path]) -> None:
+    component = write_component("command", body=COUNT)
+    done = qwasr("run", str(component), "--guest-cpu-s", "0.001", "--plugins", "", "--cache-dir", "off")
+    assert done.returncode == 0, done.stderr
