@@ -38,9 +38,7 @@ __all__ = ["Store"]
 
 _log = logging.getLogger("qwasr.engine")
 _HANDLE_WORDS = 4  # an instance or a function, opaque
-_NO_LIMIT = -1
 _IDLE_CREDIT = 0.02  # of the time that a guest waits: so much of it it may run and still count as fresh
-_FOREVER = 2**63
 
 
 class Store(HostSide):
