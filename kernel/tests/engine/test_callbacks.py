@@ -81,7 +81,7 @@ def linked(engine: Engine, host: Api) -> LinkedComponent:
     return linked
 
 
-@pytest.mark.parametrize(("name", "after"), [("plain", 1), ("waiting", 1), ("waiting", 2), ("drop", 1), ("drop", 3)])
+@pytest.mark.parametrize(("name", "after"), [("plain", 1), ("waiting", 1), ("waiting", 2), ("drop", 1), ("drop", 2)])
 async def test_an_exception_that_escapes_a_callback_ends_the_call_and_nothing_else(
     linked: LinkedComponent, host: Api, name: str, after: int
 ) -> None:

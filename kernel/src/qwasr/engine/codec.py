@@ -84,6 +84,43 @@ class Oversize(Exception):
         super().__init__(f"a {type_name} of {size} {unit}, more than {limit}")
 
 
+class Source:
+    """The text of a function that is written at link time, and the objects that it names.
+
+    Args:
+        names: the objects that the function always knows, by name.
+
+    Attributes:
+        indent: of the lines that follow, in steps.
+    """
+
+    def __init__(self, **names: Any) -> None:
+        self._names = names
+        self._text: list[str] = []
+        self.indent = 0
+
+    def bind(self, hint: str, value: Any) -> str:
+        """Let the function know an object; return the name it has there."""
+        if self._names.get(hint) is value:
+            return hint
+        name = hint if hint not in self._names else f"{hint}_{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def line(self, text: str) -> None:
+        """Add a line."""
+        self._text.append(f"{'    ' * self.indent}{text}\n")
+
+    def text(self, text: str) -> None:
+        """Add whole lines that are indented already."""
+        self._text.append(text)
+
+    def define(self, name: str, file_name: str) -> Any:
+        """Return the function of that name; tracebacks show the file's name."""
+        exec(compile("".join(self._text), file_name, "exec"), self._names)  # noqa: S102 - no text of it is the guest's
+        return self._names[name]
+
+
 class Codec:
     """How one WIT type is lifted and lowered.
 
@@ -100,6 +137,37 @@ class Codec:
         self.lift = lift
         self.lower = lower
 
+    def lift_source(self, source: Source, _name: str, offset: int) -> str:
+        """Write what lifts the value *offset* words behind ``a``, if that takes lines; return the expression for it.
+
+        Args:
+            source: the function that needs the value.
+            _name: a variable that the lines may use.
+            offset: where the value begins.
+        """
+        return f"{source.bind('lift', self.lift)}(a + {offset})"
+
+    def lower_source(self, source: Source) -> None:
+        """Write what lowers ``value`` at word index ``r``."""
+        source.line(f"{source.bind('lower', self.lower)}(r, value)")
+
+
+class _IntegerCodec(Codec):
+    """An integer: read where it lies."""
+
+    __slots__ = ("_memory", "_per_word")
+
+    def __init__(self, name: str, lift: Lift, lower: Lower, memory: Any, per_word: int) -> None:
+        super().__init__(name, lift, lower)
+        self._memory = memory
+        self._per_word = per_word
+
+    def lift_source(self, source: Source, _name: str, offset: int) -> str:
+        """Read memory."""
+        memory = source.bind("memory", self._memory)
+        index = f"a + {offset + 1}"
+        return f"{memory}[{index}]" if self._per_word == 1 else f"{memory}[({index}) * {self._per_word}]"
+
 
 def _integer(name: str, kind: int, memory: Any, per_word: int) -> Codec:
     """Integers of any width: `memory` is the typed view, `per_word` how many of its items a word holds."""
@@ -114,7 +182,7 @@ def _integer(name: str, kind: int, memory: Any, per_word: int) -> Codec:
             raise Misfit(value, name) from None
         words[i] = kind
 
-    return Codec(name, lift, lower)
+    return _IntegerCodec(name, lift, lower, memory, per_word)
 
 
 def _lift_bool(i: int) -> bool:

@@ -20,6 +20,7 @@ from qwasr.engine.codec import (
     Codec,
     Misfit,
     Oversize,
+    Source,
     check_size,
     lift_name,
     lower_name,
@@ -310,7 +311,7 @@ class ResultCodec(Codec):
         lower_err: writes the bad side from its payload.
     """
 
-    __slots__ = ("lower_err", "lower_ok")
+    __slots__ = ("_ok", "lower_err", "lower_ok")
 
     def __init__(self, ok: Codec | None, err: Codec | None) -> None:
         name = f"result<{ok.name if ok else '_'}, {err.name if err else '_'}>"
@@ -334,6 +335,25 @@ class ResultCodec(Codec):
                 raise Misfit(value, name, "a result is Ok(value) or Err(value)")
 
         super().__init__(name, lift, lower)
+        self._ok = ok
+
+    def ok_source(self, source: Source) -> None:
+        """Write what lowers ``value``, the payload of the good side, at word index ``r``."""
+        if self._ok is None:
+            source.line("if value is not None:")
+            source.line(f"    {source.bind('lower_ok', self.lower_ok)}(r, value)")  # which says that there is none
+            source.line("words[r + 2] = 0")
+        else:
+            source.line("try:")
+            source.indent += 1
+            self._ok.lower_source(source)
+            source.indent -= 1
+            source.line(f"except {source.bind('Misfit', Misfit)} as misfit:")
+            source.line("    misfit.inside('.ok')")
+            source.line("    raise")
+            source.line(f"words[r + 2] = {source.bind('new_box', lib.wasmtime_component_val_new)}((r + 1) << 3)")
+        source.line("words[r + 1] = 1")
+        source.line(f"words[r] = {RESULT}")
 
     @staticmethod
     def _side(is_ok: int, payload: Codec | None, name: str) -> Callable[[int, Any], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from qwasr.errors import TooManyResources
 
@@ -82,12 +82,20 @@ class HostSide:
             TooManyResources: the guest holds as many as it may.
         """
         if len(self.resources) >= self.max_resources:
-            msg = f"the guest holds {self.max_resources} host resources and wants another (QWASR_GUEST_RESOURCES)"
-            raise TooManyResources(msg)
+            self.refuse()
         rep = self._next_rep
         self._next_rep = rep + 1
         self.resources[rep] = resource
         return rep
+
+    def refuse(self) -> NoReturn:
+        """Say that the guest holds as many resources as it may.
+
+        Raises:
+            TooManyResources: always.
+        """
+        msg = f"the guest holds {self.max_resources} host resources and wants another (QWASR_GUEST_RESOURCES)"
+        raise TooManyResources(msg)
 
     def lend(self, resource: HostResource) -> int:
         """Lend a resource to the guest for one call; return its number."""

@@ -14,10 +14,11 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from qwasr.engine._capi import VALUE_WORDS, address_of, check, lib, new_words, take_error
+from qwasr.engine._capi import VALUE_WORDS, check, lib, take_error, words
 from qwasr.engine.codec import Misfit, Oversize
 from qwasr.engine.composite import ResultCodec
 from qwasr.engine.hostside import HostSide
+from qwasr.engine.scratch import VALUES, Scratch
 from qwasr.engine.traps import guest_error, instantiation_error
 from qwasr.errors import (
     CpuLimitExceeded,
@@ -37,8 +38,21 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _log = logging.getLogger("qwasr.engine")
-_HANDLE_WORDS = 4  # an instance or a function, opaque
 _IDLE_CREDIT = 0.02  # of the time that a guest waits: so much of it it may run and still count as fresh
+
+# Looking a function up in the library takes a fifth of calling it.
+_new_store = lib.wasmtime_store_new
+_context_of = lib.wasmtime_store_context
+_limit_store = lib.wasmtime_store_limiter
+_set_epoch_deadline = lib.wasmtime_context_set_epoch_deadline
+_yield_at_epochs = lib.wasmtime_context_epoch_deadline_async_yield_and_update
+_begin_instance = lib.wasmtime_component_linker_instantiate_async
+_find_function = lib.wasmtime_component_instance_get_func
+_begin_call = lib.wasmtime_component_func_call_async
+_poll = lib.wasmtime_call_future_poll
+_delete_future = lib.wasmtime_call_future_delete
+_delete_value = lib.wasmtime_component_val_delete
+_delete_store = lib.wasmtime_store_delete
 
 
 class Store(HostSide):
@@ -62,12 +76,10 @@ class Store(HostSide):
         "_clean",
         "_closed",
         "_cpu_end",
-        "_error_owner",
-        "_error_slot",
-        "_instance",
-        "_instance_owner",
         "_linked",
         "_pointer",
+        "_ran_s",
+        "_scratch",
         "calls",
         "context",
         "cpu_limit_s",
@@ -82,7 +94,6 @@ class Store(HostSide):
         super().__init__(options.resources)
         self._linked = linked
         self._pointer = 0
-        self._instance = 0
         self._busy = False
         self._clean = False
         self._closed = False
@@ -122,16 +133,46 @@ class Store(HostSide):
         self._clean = False
         self.calls += 1
         self._cpu_end = self.cpu_s + self.cpu_limit_s
+        linked = self._linked
         try:
-            if self._linked.engine.turnstile.closed:
-                await self._linked.engine.turnstile.turn()
-            if not self._instance:
-                await self._instantiate()
-            elif self._linked.engine.options.fuel is not None:
-                self._refuel(self._linked.engine.options.fuel)
-            return await self._call(function, args)
+            if linked.engine.turnstile.closed:
+                await linked.engine.turnstile.turn()
+            if not self._pointer:
+                if not linked.engine.slots.take():
+                    await linked.engine.slots.wait()
+                future = self._instantiation()
+                try:
+                    try:
+                        if not self._run(future):
+                            await self._drive(future)
+                    finally:
+                        _delete_future(future)  # ends a guest that has not returned
+                    if self.failure is not None or self._scratch.words[0]:
+                        raise self._failed(None)
+                except BaseException:
+                    self._free()  # at once: what never became an instance needs no slot
+                    raise
+            elif linked.engine.options.fuel is not None:
+                self._refuel(linked.engine.options.fuel)
+            first = self._lower_arguments(function, args)
+            try:
+                future = self._invocation(function, first)
+                try:
+                    if not self._run(future):
+                        await self._drive(future)
+                finally:
+                    _delete_future(future)
+                if self.failure is not None or self._scratch.words[0]:
+                    raise self._failed(function)
+                value = self._result(function, first + VALUE_WORDS * len(args))
+            finally:
+                self._forget_values(first, len(args) + 1)
         finally:
             self._busy = False
+        self._clean = True
+        if type(function.result) is ResultCodec:
+            return _unwrap(value)
+        return value
 
     def lift_cpu_limit(self) -> None:
         """Let the call under way, and those that follow, compute for as long as they like."""
@@ -147,7 +188,7 @@ class Store(HostSide):
         self._next_rep = 1
         self.on_pause = None
         self.cpu_limit_s = self._linked.engine.options.cpu_s
-        lib.wasmtime_context_set_epoch_deadline(self.context, 1)
+        _set_epoch_deadline(self.context, 1)
 
     def close(self) -> None:
         """Drop the instance and its memory; `drop` every host resource that the guest still held. Idempotent.
@@ -169,8 +210,11 @@ class Store(HostSide):
             handle.release()
         self.guest_handles.clear()
         if self._pointer:
-            lib.wasmtime_store_delete(self._pointer)
-            self._pointer = self._instance = self.context = 0
+            _delete_store(self._pointer)
+            self._pointer = self.context = 0
+            if self._scratch.words[0]:
+                self._failed(None)
+            self._linked.spare.append(self._scratch)
             self._linked.engine.slots.release()
         while self.resources:
             _, resource = self.resources.popitem()
@@ -179,97 +223,41 @@ class Store(HostSide):
             except Exception:  # noqa: BLE001 - one bad `drop` must not keep the others from theirs
                 _log.exception("dropping %s at the end of a call failed", type(resource).__name__)
 
-    async def _instantiate(self) -> None:
+    def _instantiation(self) -> int:
+        """Return the future that makes the instance; a slot is taken."""
         linked = self._linked
         engine = linked.engine
-        await engine.slots.acquire()
-        self._pointer = pointer = lib.wasmtime_store_new(linked.native_engine, 0, 0)
-        self.context = context = lib.wasmtime_store_context(pointer)
-        lib.wasmtime_store_limiter(pointer, *engine.store_limits)
+        self._scratch = scratch = linked.spare.pop() if linked.spare else Scratch()
+        self._pointer = pointer = _new_store(linked.native_engine, 0, 0)
+        self.context = context = _context_of(pointer)
+        _limit_store(pointer, *engine.store_limits)
         if engine.options.fuel is not None:
             self._refuel(engine.options.fuel)
-        lib.wasmtime_context_set_epoch_deadline(context, 1)
-        lib.wasmtime_context_epoch_deadline_async_yield_and_update(context, 1)
-        self._error_owner, self._error_slot = new_words(1 + _HANDLE_WORDS)
-        instance = address_of(self._error_slot + 1)
-        try:
-            await self._drive(
-                lib.wasmtime_component_linker_instantiate_async(
-                    linked.pointer, context, linked.component_pointer, instance, address_of(self._error_slot)
-                )
-            )
-            if self._error_owner[0]:
-                raise self._failed_instantiation()
-        except BaseException:
-            self._free()  # at once: what never became an instance needs no slot
-            raise
-        self._instance = instance
-
-    def _failed_instantiation(self) -> GuestError:
-        error, self._error_owner[0] = self._error_owner[0], 0
-        return instantiation_error(take_error(error))
+        _set_epoch_deadline(context, 1)
+        _yield_at_epochs(context, 1)
+        return _begin_instance(  # type: ignore[no-any-return]  # cffi has no types
+            linked.pointer, context, linked.component_pointer, scratch.instance, scratch.error
+        )
 
     def _refuel(self, fuel: int) -> None:
         check(lib.wasmtime_context_set_fuel(self.context, fuel), RuntimeError)
 
     # ------------------------------------------------------------------ one call
 
-    async def _call(self, function: ExportedFunction, args: tuple[Any, ...]) -> Any:
-        result = function.result
-        count = len(function.lowers)
-        if len(args) != count:
-            msg = f"{function.name} takes {count} arguments, {len(args)} were given"
+    def _lower_arguments(self, function: ExportedFunction, args: tuple[Any, ...]) -> int:
+        """Write the arguments; return the word index of the first. The result's place is behind the last."""
+        lowers = function.lowers
+        if len(args) != len(lowers):
+            msg = f"{function.name} takes {len(lowers)} arguments, {len(args)} were given"
             raise TypeError(msg)
-        owner, first = new_words(_HANDLE_WORDS + VALUE_WORDS * (count + 1))
-        values = first + _HANDLE_WORDS
-        result_at = values + VALUE_WORDS * count
+        scratch = self._scratch
+        if len(args) >= VALUES:
+            scratch.grow(len(args) + 1)
         self._linked.running.store = self
-        try:
-            self._lower_arguments(function, args, values)
-            if not lib.wasmtime_component_instance_get_func(
-                self._instance, self.context, function.index, address_of(first)
-            ):
-                msg = f"{function.name} is not exported"
-                raise GuestError(msg)
-            await self._drive(
-                lib.wasmtime_component_func_call_async(
-                    address_of(first),
-                    self.context,
-                    address_of(values),
-                    count,
-                    address_of(result_at),
-                    0 if result is None else 1,
-                    address_of(self._error_slot),
-                )
-            )
-            if self._error_owner[0]:
-                error, self._error_owner[0] = self._error_owner[0], 0
-                raise guest_error(take_error(error), function.name)
-            if result is None:
-                self._clean = True
-                return None
-            try:
-                value = result.lift(result_at)
-            except Oversize as oversize:
-                msg = f"the guest answered {function.name} with {oversize}"
-                raise ValueTooLarge(msg) from None
-            self._clean = True
-        finally:
-            for at in range(values, result_at if result is None else result_at + 1, VALUE_WORDS):
-                lib.wasmtime_component_val_delete(address_of(at))
-            del owner
-            if self._lent:
-                for rep in self._lent:
-                    self.resources.pop(rep, None)
-                self._lent = None
-        if type(result) is ResultCodec:
-            return _unwrap(value)
-        return value
-
-    def _lower_arguments(self, function: ExportedFunction, args: tuple[Any, ...], at: int) -> None:
         first_rep = self._next_rep
+        first = at = scratch.values
         try:
-            for (place, lower), value in zip(function.lowers, args, strict=True):
+            for (place, lower), value in zip(lowers, args, strict=True):
                 try:
                     lower(at, value)
                 except Misfit as misfit:
@@ -280,52 +268,91 @@ class Store(HostSide):
         except BaseException:
             for rep in range(first_rep, self._next_rep):  # there was no call: what was to be given stays the caller's
                 self.resources.pop(rep, None)
+            self._forget_values(first, len(args))
             raise
+        return first
+
+    def _invocation(self, function: ExportedFunction, first: int) -> int:
+        """Return the future that calls the function."""
+        scratch = self._scratch
+        if not _find_function(scratch.instance, self.context, function.index, scratch.function):
+            msg = f"{function.name} is not exported"
+            raise GuestError(msg)
+        count = len(function.lowers)
+        return _begin_call(  # type: ignore[no-any-return]  # cffi has no types
+            scratch.function,
+            self.context,
+            (first + 1) << 3,
+            count,
+            (first + 1 + VALUE_WORDS * count) << 3,
+            0 if function.result is None else 1,
+            scratch.error,
+        )
+
+    def _result(self, function: ExportedFunction, at: int) -> Any:
+        if function.result is None:
+            return None
+        try:
+            return function.result.lift(at)
+        except Oversize as oversize:
+            msg = f"the guest answered {function.name} with {oversize}"
+            raise ValueTooLarge(msg) from None
+
+    def _forget_values(self, first: int, count: int) -> None:
+        """Free arguments and result, and what was lent with them."""
+        for at in range(first, first + VALUE_WORDS * count, VALUE_WORDS):
+            if words[at]:  # a kind of 0, a `bool`, owns nothing
+                _delete_value((at + 1) << 3)
+                words[at] = 0
+        if self._lent:
+            for rep in self._lent:
+                self.resources.pop(rep, None)
+            self._lent = None
+
+    def _run(self, future: int) -> bool:
+        """Let the guest run until it returns, waits or yields; say whether its call is over."""
+        linked = self._linked
+        turnstile = linked.engine.turnstile
+        linked.running.store = self
+        self.running = True
+        started = perf_counter()
+        returned = _poll(future)
+        took_s = perf_counter() - started
+        self.running = False
+        self._ran_s = took_s
+        self.cpu_s += took_s
+        turnstile.spent_s += took_s
+        if turnstile.spent_s > turnstile.quiet_s:
+            turnstile.note()
+        return returned or self.failure is not None
 
     async def _drive(self, future: int) -> None:
-        """Poll until the guest returns; between polls the event loop is free."""
-        running = self._linked.running
-        poll = lib.wasmtime_call_future_poll
-        clock = perf_counter
+        """Run the guest, which has run once, until its call is over; while it waits the event loop is free."""
         turnstile = self._linked.engine.turnstile
         busy_s = 0.0
-        try:
-            while True:
-                running.store = self
-                self.running = True
-                started = clock()
-                returned = poll(future)
-                took_s = clock() - started
-                self.cpu_s += took_s
-                turnstile.spent_s += took_s
-                if turnstile.spent_s > turnstile.quiet_s:
-                    turnstile.note()
-                self.running = False
-                if returned or self.failure is not None:
-                    break
-                if self.cpu_s > self._cpu_end:
-                    msg = f"the guest computed for longer than {self.cpu_limit_s:g} s (QWASR_GUEST_CPU_S)"
-                    raise CpuLimitExceeded(msg)
-                if self.on_pause is not None:
-                    on_pause, self.on_pause = self.on_pause, None
-                    on_pause()
-                pending = self._pending
-                busy_s += took_s
-                if pending is not None:
-                    self._pending = None
-                    await self._wait_for(pending)
-                    if busy_s > turnstile.quiet_s:  # who waits much more than it runs is no busy guest
-                        busy_s = max(0.0, busy_s - (clock() - started) * _IDLE_CREDIT)
-                    if turnstile.closed:
-                        await turnstile.turn(tired=busy_s >= turnstile.share_s)
-                elif busy_s >= turnstile.share_s:  # an epoch tick made it yield, and it has had its share
-                    await turnstile.turn(tired=True)
-                elif turnstile.closed:
-                    await turnstile.turn(interrupted=True)
-        finally:
-            lib.wasmtime_call_future_delete(future)  # ends a guest that has not returned
-        if self.failure is not None:
-            self._raise_failure()
+        while True:
+            if self.cpu_s > self._cpu_end:
+                msg = f"the guest computed for longer than {self.cpu_limit_s:g} s (QWASR_GUEST_CPU_S)"
+                raise CpuLimitExceeded(msg)
+            if self.on_pause is not None:
+                on_pause, self.on_pause = self.on_pause, None
+                on_pause()
+            pending = self._pending
+            busy_s += self._ran_s
+            if pending is not None:
+                self._pending = None
+                since = perf_counter()
+                await self._wait_for(pending)
+                if busy_s > turnstile.quiet_s:  # who waits much more than it runs is no busy guest
+                    busy_s = max(0.0, busy_s - (perf_counter() - since) * _IDLE_CREDIT)
+                if turnstile.closed:
+                    await turnstile.turn(tired=busy_s >= turnstile.share_s)
+            elif busy_s >= turnstile.share_s:  # an epoch tick made it yield, and it has had its share
+                await turnstile.turn(tired=True)
+            elif turnstile.closed:
+                await turnstile.turn(interrupted=True)
+            if self._run(future):
+                return
 
     async def _wait_for(self, pending: Awaitable[Any]) -> None:
         task = asyncio.current_task()
@@ -343,15 +370,18 @@ class Store(HostSide):
             raise asyncio.CancelledError  # the host function swallowed its cancellation; this call ends all the same
         self._ready = True
 
-    def _raise_failure(self) -> None:
+    def _failed(self, function: ExportedFunction | None) -> BaseException:
+        """Return why a call, or an instantiation if there is no function, ended without a result."""
         failure, self.failure = self.failure, None
-        if self._error_owner[0]:  # the trap that only carried the failure out of the guest
-            take_error(self._error_owner[0])
-            self._error_owner[0] = 0
-        if failure is None or isinstance(failure, GuestError) or not isinstance(failure, Exception):
-            raise failure or RuntimeError("no failure")
-        msg = f"a host function failed: {type(failure).__name__}"
-        raise HostFunctionError(msg) from failure
+        error, self._scratch.words[0] = self._scratch.words[0], 0
+        message = take_error(error) if error else ""
+        if failure is None:  # otherwise the trap only carried the failure out of the guest
+            return instantiation_error(message) if function is None else guest_error(message, function.name)
+        if isinstance(failure, GuestError) or not isinstance(failure, Exception):
+            return failure
+        wrapped = HostFunctionError(f"a host function failed: {type(failure).__name__}")
+        wrapped.__cause__ = failure
+        return wrapped
 
 
 def _unwrap(result: Any) -> Any:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qwasr.engine.codec import Codec, Lower
     from qwasr.engine.component import Component
     from qwasr.engine.engine import Engine
+    from qwasr.engine.scratch import Scratch
     from qwasr.hosting import HostInterface, HostResource
 
 __all__ = ["ExportedFunction", "LinkedComponent", "link"]
@@ -59,6 +60,7 @@ class LinkedComponent:
         component: what was linked.
         engine: where it runs.
         trapped: imports that nobody provides and that trap when called.
+        spare: what stores that are gone have left for those that come.
     """
 
     def __init__(self, engine: Engine, component: Component) -> None:
@@ -72,6 +74,7 @@ class LinkedComponent:
         self.pointer = lib.wasmtime_component_linker_new(self.native_engine)
         ready = ready_callback(self.running)
         self.running.ready_address = function_address(ready)
+        self.spare: list[Scratch] = []
         self.callbacks: list[Any] = [ready]  # cffi closures: they have to live as long as the linker
 
     def __del__(self) -> None:
@@ -226,7 +229,7 @@ class _Interface:
         function = HostFunction(
             name=f"{self._name}#{name}",
             target=snake_case(FunctionName.parse(name).function) if is_method else target,
-            lifts=[types.codec(of).lift for _, of in parameters],
+            lifts=[types.codec(of) for _, of in parameters],
             result=result,
             waits=_waits(target),
             counter=self._host.counter,
@@ -247,6 +250,8 @@ class _Interface:
                 raise self._error(f"has no class for the resource {name.resource!r}")
             owner = cls.__name__
             target = cls if name.kind == "constructor" else getattr(cls, snake_case(name.function), None)
+        if not snake_case(name.function or "new").isidentifier():  # it becomes part of a function's source
+            raise self._error(f"cannot have a function of the name {full_name!r}")
         if target is None or not callable(target):
             raise self._error(f"lacks the function {full_name!r} ({owner}.{snake_case(name.function)})")
         return target, name.kind == "method"

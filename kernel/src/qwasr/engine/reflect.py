@@ -23,7 +23,7 @@ from qwasr.engine.composite import (
     tuple_codec,
     variant_codec,
 )
-from qwasr.engine.resources import HostType, Running, borrow_codec, guest_codec, own_codec
+from qwasr.engine.resources import HandleCodec, HostType, Running, guest_codec
 from qwasr.errors import LinkError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Types:
         host = self.host_type(reflected.ty)
         if host is None:
             return guest_codec(self._running, "a guest's own resource")
-        return own_codec(self._running, host) if owned else borrow_codec(self._running, host)
+        return HandleCodec(self._running, host, owned=owned)
 
     def _key(self, t: Any) -> Hashable:
         """Return what is equal for equal types, and for no others; None for no type."""

@@ -51,15 +51,19 @@ class Slots:
         """How many calls wait for a slot."""
         return len(self._waiting)
 
-    async def acquire(self) -> None:
-        """Take a slot, or wait for one.
+    def take(self) -> bool:
+        """Take a slot if one is free."""
+        if self._free:
+            self._free -= 1
+            return True
+        return False
+
+    async def wait(self) -> None:
+        """Wait for a slot that none was free for, and take it.
 
         Raises:
             Overloaded: too many wait already, or this one has waited for too long.
         """
-        if self._free:
-            self._free -= 1
-            return
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move(loop)

@@ -1,0 +1,190 @@
+"""The callback of each host function: one Python function, written for it as source when a component is linked.
+
+A generic callback would go through half a dozen small functions for each call: one to lift each argument, one to find
+the method, one to count, one to lower each layer of the result. What they would look up is known at link time, so the
+lines that remain are put together here once, as `dataclasses` does for its ``__init__``. For a method that takes a
+borrowed `self` and a number and returns ``result<own<stream>, error>`` they are, in short::
+
+    def callback(_data, context, _type, args, _n, results, _m):
+        store = running.store
+        if store.failure is not None:
+            return new_error(TRAP)
+        try:
+            a = (args >> 3) - 1
+            x0 = …                      # the object behind the handle
+            x1 = words[a + 5]
+            try:
+                value = x0.method(x1)
+            except WitError as wit_error:
+                answer((results >> 3) - 1, None, wit_error)
+                return 0
+            r = (results >> 3) - 1
+            …                           # a handle for `value`, boxed, in a result
+        except BaseException as failure:
+            store.failure = explain(failure)
+            return new_error(TRAP)
+        return 0
+
+No Python exception may leave it; see `qwasr.engine.callbacks`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwasr.engine._capi import ALWAYS_READY, VALUE_WORDS, lib, words
+from qwasr.engine.codec import Misfit, Oversize, Source
+from qwasr.engine.composite import ResultCodec
+from qwasr.errors import HostValueError, ValueTooLarge
+from qwasr.values import WitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwasr.engine.callbacks import HostFunction
+    from qwasr.engine.codec import Codec
+    from qwasr.engine.resources import Running
+    from qwasr.telemetry import HostCounter
+
+    Answer = Callable[[int, Any, WitError | None], None]
+
+__all__ = ["TRAP", "write_callback"]
+
+TRAP: Final = b"the host function failed"
+
+_PLAIN_HEAD: Final = """\
+def callback(_data, context, _type, args, _n, results, _m):
+    store = running.store
+    if store.failure is not None:
+        return new_error(TRAP)
+    try:
+"""
+_PLAIN_TAIL: Final = """\
+    except BaseException as failure:
+        store.failure = explain(failure)
+        return new_error(TRAP)
+    return 0
+"""
+_WAITING_HEAD: Final = """\
+def callback(_data, context, _type, args, _n, results, _m, error, continuation):
+    store = running.store
+    at = (continuation >> 3) - 1
+    words[at] = ALWAYS_READY
+    words[at + 1] = 1
+    words[at + 2] = 0
+    if store.failure is not None:
+        words[(error >> 3) - 1] = new_error(TRAP)
+        return
+    try:
+"""
+_WAITING_TAIL: Final = """\
+    except BaseException as failure:
+        store.failure = explain(failure)
+        words[(error >> 3) - 1] = new_error(TRAP)
+"""
+_SUSPEND: Final = """\
+        if value is not None and hasattr(value, "__await__"):
+            words[at] = running.ready_address
+            store.suspend(value, (results >> 3) - 1, answer)
+            return
+"""
+
+
+def write_callback(running: Running, function: HostFunction) -> Callable[..., Any]:
+    """Return the Python function behind a host function's cffi closure.
+
+    Args:
+        running: knows the store whose guest makes the call.
+        function: what to call, and how.
+    """
+    source = Source(
+        running=running,
+        words=words,
+        new_error=lib.wasmtime_error_new,
+        ALWAYS_READY=ALWAYS_READY,
+        TRAP=TRAP,
+        WitError=WitError,
+        answer=_answerer(function.name, function.result, function.counter),
+        explain=_explainer(function.name, function.counter),
+    )
+    source.text(_WAITING_HEAD if function.waits else _PLAIN_HEAD)
+    source.indent = 2
+    if function.counter is not None:
+        source.line(f"{source.bind('counter', function.counter)}.calls += 1")
+    if function.lifts:
+        source.line("a = (args >> 3) - 1")
+    arguments = [codec.lift_source(source, f"x{n}", n * VALUE_WORDS) for n, codec in enumerate(function.lifts)]
+    target = function.target
+    called = f"{arguments.pop(0)}.{target}" if isinstance(target, str) else source.bind("target", target)
+    source.line("try:")
+    source.line(f"    value = {called}({', '.join(arguments)})")
+    source.line("except WitError as wit_error:")
+    source.line("    answer((results >> 3) - 1, None, wit_error)")
+    source.line("    return 0" if not function.waits else "    return")
+    if function.waits:
+        source.text(_SUSPEND)
+    _write_answer(source, function.result)
+    source.text(_WAITING_TAIL if function.waits else _PLAIN_TAIL)
+    written: Callable[..., Any] = source.define("callback", f"<{function.name}>")
+    return written
+
+
+def _write_answer(source: Source, result: Codec | None) -> None:
+    """Write the lines that lower ``value``."""
+    if result is None:
+        source.line("if value is not None:")
+        source.line("    answer(0, value, None)")  # which says that there is no result
+        return
+    source.line("r = (results >> 3) - 1")
+    if isinstance(result, ResultCodec):
+        result.ok_source(source)
+    else:
+        result.lower_source(source)
+
+
+def _answerer(name: str, result: Codec | None, counter: HostCounter | None) -> Answer:
+    """Return ``answer(i, value, error)``: write what came late, or what was raised, at word index *i*."""
+    lower_ok: Callable[[int, Any], None] | None = None
+    lower_err: Callable[[int, Any], None] | None = None
+    if isinstance(result, ResultCodec):
+        lower_ok, lower_err = result.lower_ok, result.lower_err
+    elif result is not None:
+        lower_ok = result.lower
+
+    def answer(i: int, value: Any, error: WitError | None) -> None:
+        try:
+            if error is not None:
+                if lower_err is None:
+                    raise error  # there is no place for it in the result; `explain` counts it
+                if counter is not None:
+                    counter.errors += 1
+                lower_err(i, error.value)
+            elif lower_ok is not None:
+                lower_ok(i, value)
+            elif value is not None:
+                msg = f"{name} has no result, but returned {type(value).__name__}"
+                raise HostValueError(msg)
+        except Misfit as misfit:
+            raise _misfit(name, misfit) from error
+
+    return answer
+
+
+def _explainer(name: str, counter: HostCounter | None) -> Callable[[BaseException], BaseException]:
+    """Return ``explain(failure)``: what the driver shall raise for what was raised on the way."""
+
+    def explain(failure: BaseException) -> BaseException:
+        if counter is not None:
+            counter.errors += 1
+        if isinstance(failure, Oversize):
+            return ValueTooLarge(f"the guest passed to {name} {failure}")
+        if isinstance(failure, Misfit):
+            return _misfit(name, failure)
+        return failure
+
+    return explain
+
+
+def _misfit(name: str, misfit: Misfit) -> HostValueError:
+    misfit.inside("result")
+    return HostValueError(f"{name}: {misfit}")
