@@ -9,6 +9,10 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Without bytecode on disk each process that a test or a figure starts compiles every module: 0.25 s of computing.
+unexport PYTHONDONTWRITEBYTECODE
+# How many processes run the tests: a number, or one for each core.
+TEST_PROCESSES ?= auto
 
 OURS := qwasr qwasr-kernel qwasr-wasi qwasr-http qwasr-keyvalue
 DISTRIBUTIONS := . kernel $(wildcard interfaces/*)
@@ -28,7 +32,7 @@ run: .venv/.stamp ## serve the key-value counter, a guest written in Python, on 
 	exec .venv/bin/qwasr run build/guests/keyvalue.wasm
 
 test: .venv/.stamp guests ## all tests, and the engine's on every Python that is installed
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n $(TEST_PROCESSES) --dist worksteal
 	$(PY) -m tools.matrix --uv $(UV)
 
 lint: .venv/.stamp ## ruff (rules and format) and mypy --strict
@@ -57,17 +61,17 @@ guests: .venv/.stamp ## the example guests whose tools are installed, in build/g
 docs: .venv/.stamp ## the generated page of variables, docs/variables.md
 	.venv/bin/qwasr env --markdown > docs/variables.md
 
-lock: $(UV) ## pin every package with its hashes in requirements.lock, and npm's in tools/package-lock.json
+lock: $(UV) ## pin every package with its hashes in requirements.lock, and npm's in the folders that have a package.json
 	$(UV) pip compile -q --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
 		--group dev $(addprefix --no-emit-package ,$(OURS)) pyproject.toml -o requirements.lock
-	cd tools
-	rm -f package-lock.json
-	npm install --package-lock-only --ignore-scripts --no-progress
-	node lock.mjs
-	if grep -n '://' ../requirements.lock package-lock.json; then echo "a lock names an address" >&2; exit 1; fi
+	for folder in tools bench/npm; do
+	  rm -f $$folder/package-lock.json
+	  (cd $$folder && npm install --package-lock-only --ignore-scripts --no-progress && node $(CURDIR)/tools/lock.mjs)
+	done
+	if grep -n '://' requirements.lock {tools,bench/npm}/package-lock.json; then echo "a lock names an address" >&2; exit 1; fi
 
 clean: ## delete what is built: environments, guests, wheels, caches
-	rm -rf build dist .venv .venvs .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis tools/node_modules examples/*/target
+	rm -rf build dist .venv .venvs .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis {tools,bench/npm}/node_modules examples/*/target
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .tools/bin/uv: requirements.lock

@@ -24,6 +24,7 @@ def describe() -> dict[str, str]:
         "cffi's backend": cffi_build(),
         "load generator": _tool("wrk", "-v") or "our own (`wrk` is not on the PATH)",
         "wasmtime serve": _tool("wasmtime", "--version") or "`wasmtime` is not on the PATH",
+        "Node.js, for jco serve": _tool("node", "--version") or "`node` is not on the PATH",
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 

@@ -15,13 +15,14 @@ from typing import IO, Final
 
 from bench.machine import usable_cores
 
-__all__ = ["ROOT", "Failed", "cpu_s", "environment", "first_answer", "free_port", "pinned", "server"]
+__all__ = ["ROOT", "Failed", "cpu_s", "environment", "first_answer", "pinned", "server"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _POLL_S: Final = 0.002
 _END_S: Final = 5.0
 _TAIL_LINES: Final = 5
-_OURS: Final = ("QWASR_", "HTTP_", "LOG_FORMAT")
+# Without bytecode on disk, which an installed program has, every start compiles every module: 0.25 s of computing.
+_LEFT_OUT: Final = ("QWASR_", "HTTP_", "LOG_FORMAT", "PYTHONDONTWRITEBYTECODE")
 
 
 class Failed(Exception):
@@ -29,26 +30,21 @@ class Failed(Exception):
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment with these variables, and without any that would configure qwasr."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    """Return this process's environment with these variables, and without any that would configure qwasr or Python."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
     return kept | variables
 
 
 def cpu_s(process_id: int) -> float | None:
-    """Return how long a process has computed, in seconds, where the system tells."""
-    stat = Path(f"/proc/{process_id}/stat")
-    if not stat.exists():
-        return None
-    fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return how long a server's process and those of its group have computed, in seconds, where the system tells."""
+    ticks, known = 0, False
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+            if int(fields[2]) == process_id:
+                ticks += int(fields[11]) + int(fields[12])
+                known = True
+    return ticks / os.sysconf("SC_CLK_TCK") if known else None
 
 
 @contextlib.contextmanager
@@ -84,8 +80,9 @@ def server(
     with tempfile.TemporaryFile() as output, _started(command, env, core, output) as process:
         if first_answer(process, port, ready_s) is None:
             output.seek(0)
-            tail = output.read().decode("utf-8", "replace").strip().splitlines()[-_TAIL_LINES:]
-            msg = f"{Path(command[0]).name} does not answer: {' / '.join(tail) or 'it printed nothing'}"
+            lines = [line.strip() for line in output.read().decode("utf-8", "replace").strip().splitlines()]
+            said = [line for line in lines if "Error: " in line][-1:] or lines[-_TAIL_LINES:]
+            msg = f"{Path(command[0]).name} does not answer: {' / '.join(said) or 'it printed nothing'}"
             raise Failed(msg)
         yield process
 

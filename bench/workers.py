@@ -8,8 +8,9 @@ from typing import Final
 from bench.http import ours
 from bench.load import Load, generate, medians
 from bench.machine import usable_cores
-from bench.processes import Failed, environment, free_port, server
+from bench.processes import Failed, environment, server
 from bench.report import Table, ratio
+from tools.ports import free_port
 
 _GUEST: Final = "http"  # in Python: 1.5 ms a request, nearly all of them the guest's
 _WORKERS: Final = (1, 2)

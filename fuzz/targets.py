@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from kernel.tests.engine.test_codec import echo, linked_echo
 from kernel.tests.engine.wit_types import same, shapes, tuple_of
 from qwasr.engine import Engine, EngineOptions
-from qwasr.engine.component import classify, parse_text
+from qwasr.engine.component import parse_text
 from qwasr.engine.names import FunctionName, InterfaceName
 from qwasr.errors import ComponentError, ConfigurationError, GuestError, GuestTrap
 from qwasr.options import read_env_file
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
+from qwasr.source import classify
 from qwasr.values import WitError
 from qwasr_http.client import AiohttpClientOptions
 from qwasr_http.destinations import Address, Destinations, is_inner, parse_authority

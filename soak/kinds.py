@@ -18,6 +18,7 @@ __all__ = ["KINDS", "Kind"]
 
 _CLIENTS: Final = 16
 _SHORT_S: Final = "0.02"
+_CROWD_S: Final = 30.0
 
 
 class UnexpectedAnswer(Exception):
@@ -53,6 +54,21 @@ class Kind:
         async with asyncio.TaskGroup() as group:
             for number in range(_CLIENTS):
                 group.create_task(client(server, share + (number < rest)))
+
+    async def crowd(self, server: HttpServer, count: int) -> None:
+        """Make so many calls at the same time: later ones need no more memory at once."""
+        connections = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(count)]
+        for _, writer in connections:
+            writer.write(self._request)
+        if self.status == 0:
+            async with asyncio.timeout(_CROWD_S):
+                while server.running < count:  # noqa: ASYNC110 - a server tells no one how many calls it runs
+                    await asyncio.sleep(0.001)
+        else:
+            for reader, _ in connections:
+                await answer(reader)
+        for _, writer in connections:
+            await _close(writer)
 
     @property
     def _request(self) -> bytes:

@@ -86,18 +86,19 @@ async def soak(kind: Kind, calls: int) -> Figures:
         "QWASR_GUEST_TIMEOUT_S": kind.timeout_s,
         "QWASR_CACHE_DIR": "off",
     }
+    warm_calls = calls // _WARM_SHARE
     loop = asyncio.get_running_loop()
     async with Runtime(kind.component(), plugins=[http, wasi], environ=environ) as runtime:
         await runtime.start()
         server = runtime.servers[0]
         assert isinstance(server, HttpServer)  # noqa: S101 - the only server plug-in given
-        await kind.calls(server, max(calls // 100, 32))  # what is made once is made now
+        await kind.crowd(server, _CONCURRENCY)  # what is made once is made now, and each slot's memory is touched
         before = await _settled(runtime, server)
         began_s = loop.time()
-        await kind.calls(server, calls // _WARM_SHARE)
+        await kind.calls(server, warm_calls)
         await _settled(runtime, server, before)
         warm = _memory_bytes()
-        await kind.calls(server, calls - calls // _WARM_SHARE)
+        await kind.calls(server, calls - warm_calls)
         seconds = loop.time() - began_s
         after = await _settled(runtime, server, before)
         return Figures(kind.name, calls, seconds, warm, _memory_bytes(), before, after)

@@ -101,12 +101,19 @@ def _componentizer_versions() -> list[str]:
     return [(TOOLS / "package-lock.json").read_text(), (TOOLS / "componentize.mjs").read_text()]
 
 
-def _componentize(core: Path, target: Path, *wit: Path) -> None:
-    installed, lock = TOOLS / "node_modules" / ".package-lock.json", TOOLS / "package-lock.json"
+def install_npm(folder: Path) -> Path:
+    """Install what a folder's `package-lock.json` names, unless it is there; return the folder of the packages."""
+    modules, lock = folder / "node_modules", folder / "package-lock.json"
+    installed = modules / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         # not `npm ci`: it refuses a lock that lacks optional packages, and jco-node-fs names some that do not exist
-        _run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress")
+        _run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress", cwd=folder)
         installed.touch()
+    return modules
+
+
+def _componentize(core: Path, target: Path, *wit: Path) -> None:
+    install_npm(TOOLS)
     _run("node", TOOLS / "componentize.mjs", core, target, *wit)
 
 

@@ -7,10 +7,12 @@ Each version has an environment of its own in `.venvs/<version>`, with what thes
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,22 +52,32 @@ def environment(version: str, python: Path, uv: str) -> Path:
 
 
 def main(uv: str) -> int:
-    """Runs the tests version by version; returns the first exit code that is not zero."""
-    for version in VERSIONS:
-        if version == "{}.{}".format(*sys.version_info):
-            continue
-        python = find_python(version)
-        if python is None:
-            print(f"Python {version}: skipped, there is no such interpreter on the PATH or in pyenv", flush=True)
-            continue
-        print(f"Python {version}: {TESTS}", flush=True)
-        interpreter = environment(version, python, uv)
-        # The kernel comes from its folder: an editable install would need its build tools here, too.
-        env = os.environ | {"PYTHONPATH": str(ROOT / "kernel" / "src")}
-        code = subprocess.run([interpreter, "-m", "pytest", "-q", TESTS], cwd=ROOT, env=env, check=False).returncode
-        if code:
-            return code
-    return 0
+    """Runs the tests, all versions side by side; returns the first exit code that is not zero."""
+    # The kernel comes from its folder: an editable install would need its build tools here, too.
+    env = os.environ | {"PYTHONPATH": str(ROOT / "kernel" / "src")}
+    with contextlib.ExitStack() as stack:
+        running = []
+        for version in VERSIONS:
+            if version == "{}.{}".format(*sys.version_info):
+                continue
+            python = find_python(version)
+            if python is None:
+                print(f"Python {version}: skipped, there is no such interpreter on the PATH or in pyenv", flush=True)
+                continue
+            interpreter = environment(version, python, uv)
+            command: list[str | Path] = [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", TESTS]
+            output = stack.enter_context(tempfile.TemporaryFile())
+            process = stack.enter_context(
+                subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+            )
+            running.append((version, process, output))
+        first_failure = 0
+        for version, process, output in running:
+            code = process.wait()
+            output.seek(0)
+            print(f"Python {version}: {TESTS}\n{output.read().decode(errors='replace')}", end="", flush=True)
+            first_failure = first_failure or code
+        return first_failure
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from qwasr.errors import ConfigurationError, ServeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 class Reports:
@@ -105,6 +106,22 @@ async def test_a_head_that_is_too_long_gets_no_answer(admin: AdminServer) -> Non
 async def test_an_address_that_is_taken_is_an_error(admin: AdminServer, reports: Reports) -> None:
     with pytest.raises(ServeError, match="ADMIN_ADDR"):
         await AdminServer.start(f"127.0.0.1:{admin.port}", reports)
+
+
+async def test_a_unix_socket_is_an_address_too_and_gone_when_the_server_closes(
+    reports: Reports, tmp_path: Path
+) -> None:
+    path = tmp_path / "admin.sock"
+    admin = await AdminServer.start(f"unix:{path}", reports)
+    assert (admin.describe(), admin.port) == (f"unix:{path}", 0)
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"GET /health/live HTTP/1.1\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    with pytest.raises(ServeError, match="ADMIN_ADDR"):
+        await AdminServer.start(f"unix:{path}", reports)
+    await admin.close()
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("address", ["9090", ":9090", "localhost", "a:b", "a:70000"])

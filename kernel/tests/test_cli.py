@@ -115,7 +115,7 @@ def test_help_imports_neither_the_engine_nor_a_client_library(environ: dict[str,
         "from qwasr.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = ('wasmtime', 'cffi', 'aiohttp', 'environs', 'marshmallow', 'uvloop', 'redis', 'nats')\n"
+        "heavy = ('wasmtime', 'cffi', 'aiohttp', 'dotenv', 'uvloop', 'redis', 'nats')\n"
         "print('imported', [name for name in heavy if name in sys.modules])\n"
     )
     del environ["QWASR_PLUGINS"]  # with everything that is installed here
@@ -182,6 +182,39 @@ def test_flag_wins_over_environment_and_environment_over_env_file(
     assert (values["QWASR_CONCURRENCY"], values["QWASR_SHUTDOWN_S"], values["WOOD_KEY"]) == ("5", "7", "***")
     wrong = qwasr("run", write_component("asking"), "--concurrency", "0", QWASR_CONCURRENCY="9")
     assert "QWASR_CONCURRENCY=0 does not fit" in wrong.stderr
+
+
+def test_set_sets_any_variable_and_wins_over_environment_and_env_file(qwasr: Run, tmp_path: Path) -> None:
+    file = tmp_path / "variables"
+    file.write_text("QWASR_QUEUE=4\nQWASR_SHUTDOWN_S=6\n")
+    words = ("--set", "WOOD_ANSWER=9", "--set", "QWASR_QUEUE=5", "--set", "QWASR_SHELF__BIG=wood", "--env-file", file)
+    done = qwasr("env", "--json", *words, WOOD_ANSWER="8", QWASR_CONCURRENCY="3")
+    found = {one["name"]: (one["value"], one["set_by"]) for one in json.loads(done.stdout)["variables"]}
+    assert found["WOOD_ANSWER"] == ("9", "--set")
+    assert found["QWASR_QUEUE"] == ("5", "--set")
+    assert found["QWASR_SHELF__BIG"] == ("wood", "--set")
+    assert found["QWASR_SHUTDOWN_S"] == ("6", str(file))
+    assert found["QWASR_CONCURRENCY"] == ("3", "environment")
+    assert found["QWASR_GUEST_CPU_S"] == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--set", "WOOD_ANSWR=9"], "nothing reads the variable WOOD_ANSWR. Did you mean 'WOOD_ANSWER'?"),
+        (["--set", "QWASR_SHELF__=wood"], "nothing reads the variable QWASR_SHELF__."),
+        (["--set", "WOOD_ANSWER=many"], "WOOD_ANSWER=many does not fit: expected a whole number of at least 0"),
+        (["--set", "QWASR_QUEUE=-1"], "QWASR_QUEUE=-1 does not fit"),
+        (["--set", "hunter2"], "--set needs NAME=VALUE"),
+        (["--set", "QWASR_QUEUE=1", "--set", "QWASR_QUEUE=2"], "--set QWASR_QUEUE=… is given twice"),
+        (["--set", "QWASR_QUEUE=1", "--queue", "2"], "--queue and --set QWASR_QUEUE=… both set QWASR_QUEUE"),
+    ],
+)
+def test_set_refuses_what_nobody_reads_and_values_that_do_not_fit(qwasr: Run, words: list[str], complaint: str) -> None:
+    done = qwasr("run", "no.wasm", *words)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "hunter2" not in done.stderr
 
 
 def test_env_shows_readers_secrets_masked_and_slips(qwasr: Run) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qwasr.environment import all_variables, unread_variables
+from qwasr.environment import all_variables, check_settings, unread_variables
+from qwasr.errors import OptionError
 from qwasr.hooks import Interface
 from qwasr.options import ConnectOptions, env
 from qwasr.registry import Registry
@@ -73,3 +74,14 @@ def test_an_interface_without_named_stores_has_no_variables_for_them(plugin: Cal
     registry = Registry([plugin(interfaces=[interface])], environ={}, entry_points=())
     assert "QWASR_CLOCK_STORES" not in {variable.name for variable in all_variables(registry)}
     assert unread(registry, QWASR_CLOCK__A="x")[0].startswith("nothing reads the variable QWASR_CLOCK__A.")
+
+
+def test_a_setting_may_name_a_secret_and_its_file(registry: Registry) -> None:
+    check_settings({"POSTGRES_URL": "x"}, {"POSTGRES_URL": "x"}, registry)
+    with pytest.raises(OptionError, match="POSTGRES_URL_FILE=/no/such/file: cannot be read"):
+        check_settings({"POSTGRES_URL_FILE": ""}, {"POSTGRES_URL_FILE": "/no/such/file"}, registry)
+
+
+def test_a_setting_that_nobody_reads_is_an_error_though_it_looks_foreign(registry: Registry) -> None:
+    with pytest.raises(OptionError, match="nothing reads the variable HOME"):
+        check_settings({"HOME": "/"}, {"HOME": "/"}, registry)

@@ -51,6 +51,11 @@ def test_every_type_is_read_from_text() -> None:
     assert (options.folder, options.mode, options.fast) == (Path("/srv"), "write", True)
 
 
+@pytest.mark.parametrize(("word", "expected"), [("ON", True), ("1", True), (" y ", True), ("Off", False), ("0", False)])
+def test_yes_and_no_have_several_words_in_any_case(word: str, expected: bool) -> None:
+    assert Shelf.from_env({"SHELF_FAST": word}).fast is expected
+
+
 def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELF_TRIES", "9")
     assert Shelf.from_env({}).tries == 3
@@ -70,10 +75,12 @@ def test_an_override_wins_and_its_variable_is_not_even_parsed() -> None:
     ("variable", "value", "expected"),
     [
         ("SHELF_TRIES", "many", "a whole number from 1 to 9"),
+        ("SHELF_TRIES", "2.0", "a whole number from 1 to 9"),
         ("SHELF_TRIES", "0", "a whole number from 1 to 9"),
         ("SHELF_TRIES", "10", "a whole number from 1 to 9"),
         ("SHELF_WAIT_S", "-1", "a number of at least 0"),
         ("SHELF_WAIT_S", "nan", "a number of at least 0"),
+        ("SHELF_WAIT_S", "inf", "a number of at least 0"),
         ("SHELF_MODE", "append", "one of read, write"),
         ("SHELF_SIZE", "medium", "one of small, large"),
         ("SHELF_FAST", "perhaps", "true or false"),

@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from tools.guests import ROOT
+from tools.ports import free_port
 
 COLD_START_S = 120.0  # an 18 MB guest is compiled on the first start of all
 
@@ -28,14 +28,6 @@ def documented_command(name: str) -> list[str]:
         msg = f"the README of {name} names no command"
         raise LookupError(msg)
     return found[1].split()
-
-
-def free_port() -> int:
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from interfaces.http.tests.certificates import make_certificate, trusting
 from tests.hostile import corpus
 from tests.hostile.served import MIB, Served, serve
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMITS = {
-    "QWASR_GUEST_TIMEOUT_S": "0.8",
+    "QWASR_GUEST_TIMEOUT_S": "1.5",  # 0.2 s of work that ends by itself has to fit in on a busy machine
     "QWASR_GUEST_MEMORY_BYTES": str(16 * MIB),
     "QWASR_CONCURRENCY": "16",
     "QWASR_BODY_IDLE_S": "1",
@@ -38,3 +39,19 @@ def served_c(guest_path: Callable[[str], Path], tmp_path_factory: pytest.TempPat
     """The C guest, in a process of its own."""
     with serve(guest_path("hostile"), tmp_path_factory.mktemp("served"), **LIMITS) as process:
         yield process
+
+
+@pytest.fixture(scope="module", params=["TLS", "workers"])
+def elsewhere(
+    request: pytest.FixtureRequest, corpus_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """One process over TLS, and three workers behind one port."""
+    folder = tmp_path_factory.mktemp("served")
+    if request.param == "workers":
+        with serve(corpus_path, folder, 3, **LIMITS) as served:
+            yield served
+        return
+    certificate, key = make_certificate(folder, "server")
+    environ = LIMITS | {"HTTP_TLS_CERT": str(certificate), "HTTP_TLS_KEY": str(key)}
+    with serve(corpus_path, folder, 0, trusting(certificate), **environ) as served:
+        yield served

@@ -1,4 +1,4 @@
-"""A real `qwasr run` as a process of its own, whose memory can be read and whose log can be searched."""
+"""A real `qwasr run` as a process of its own, perhaps with workers: its memory can be read and its log searched."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,26 +16,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 MIB = 1024 * 1024
 _START_S = 30.0
-_ADDRESS = re.compile(rb"at http://([0-9.]+):(\d+)")
+_ADDRESS = re.compile(rb"at https?://([0-9.]+):(\d+)")
 
 
 @dataclass(frozen=True)
 class Served:
-    """One process.
+    """One process, or one with workers.
 
     Attributes:
         process: the process.
         port: where it listens on 127.0.0.1.
         folder: where its standard output and error are written.
+        tls: the settings of clients, when it is served over TLS.
+        workers: how many processes serve; 0 when it does so itself.
     """
 
     process: subprocess.Popen[bytes]
     port: int
     folder: Path
+    tls: ssl.SSLContext | None = None
+    workers: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
@@ -45,23 +51,38 @@ class Served:
         """What it wrote to standard error so far."""
         return (self.folder / "stderr").read_text(errors="replace")
 
+    def serving(self) -> list[int]:
+        """The processes that serve."""
+        if not self.workers:
+            return [self.process.pid]
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
     def memory_bytes(self) -> int:
-        """The resident memory now."""
-        return self._status("VmRSS")
+        """The resident memory now, of the largest that serves."""
+        return max(_status(pid, "VmRSS") for pid in self.serving())
 
     def peak_memory_bytes(self) -> int:
-        """The most resident memory there ever was."""
-        return self._status("VmHWM")
+        """The most resident memory that one of them ever had."""
+        return max(_status(pid, "VmHWM") for pid in self.serving())
 
     def open_files(self) -> int:
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.serving())
 
-    def _status(self, name: str) -> int:
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(text.split(f"{name}:")[1].split()[0]) * 1024
+    async def until_all_serve(self) -> None:
+        """Wait for the workers after the first."""
+        while not await asyncio.to_thread(self._all_serve):  # noqa: ASYNC110 - they tell no one
+            await asyncio.sleep(0.05)
+
+    def _all_serve(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(str(self.folder / "admin"))
+            one.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            with one.makefile("rb") as answer_file:
+                return b"qwasr_workers_ready %d\n" % self.workers in answer_file.read()
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls)
         self._writers.append(writer)
         return reader, writer
 
@@ -89,6 +110,11 @@ class Served:
                 writer.transport.abort()
 
 
+def _status(pid: int, name: str) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.split(f"{name}:")[1].split()[0]) * 1024
+
+
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Read one answer; the status is 0 when the connection was cut before its end."""
     try:
@@ -107,18 +133,24 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 
 @contextlib.contextmanager
-def serve(component: Path, folder: Path, **environ: str) -> Iterator[Served]:
+def serve(
+    component: Path, folder: Path, workers: int = 0, tls: ssl.SSLContext | None = None, /, **environ: str
+) -> Iterator[Served]:
     """Run a component in a process of its own until the block ends; it has to end well when it is told to.
 
     Args:
         component: the file.
         folder: an empty folder for what the process writes.
+        workers: how many processes serve; 0 for the process itself.
+        tls: the settings of clients, when variables say that TLS is served.
         **environ: variables.
 
     Raises:
         AssertionError: it did not listen, or its exit status is not 0.
     """
     own = {"HTTP_ADDR": "127.0.0.1:0", "QWASR_SHUTDOWN_S": "1", "QWASR_CACHE_DIR": "off", "PYTHONUNBUFFERED": "1"}
+    if workers:
+        own |= {"QWASR_WORKERS": str(workers), "ADMIN_ADDR": f"unix:{folder / 'admin'}"}
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("qwasr"), "run", component],
@@ -127,7 +159,7 @@ def serve(component: Path, folder: Path, **environ: str) -> Iterator[Served]:
             stderr=stderr,
         )
     try:
-        yield Served(process, _port(process, folder), folder)
+        yield Served(process, _port(process, folder), folder, tls, workers)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)

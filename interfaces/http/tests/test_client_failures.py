@@ -6,11 +6,11 @@ import asyncio
 import base64
 import socket
 import ssl
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from interfaces.http.tests.certificates import make_certificate
 from interfaces.http.tests.http_peers import OK, Names, answers, body_of, client_with, peer, refusal, request
 from qwasr.errors import OptionError
 from qwasr.values import Variant
@@ -173,38 +173,19 @@ async def test_a_value_that_cannot_be_sent_is_an_error(client: AiohttpClient) ->
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a self-signed certificate and its key, for servers and for clients."""
+    """A folder with a certificate and its key, for servers and for clients."""
     folder = tmp_path_factory.mktemp("pki")
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     for name in ("server", "client"):
-        files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
-        try:
-            subprocess.run([*command, *names, *files], check=True, capture_output=True)
-        except FileNotFoundError:
-            pytest.skip("needs the openssl command to make certificates")
+        make_certificate(folder, name)
     return folder
 
 
 def server_tls(pki: Path, *, mutual: bool = False) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pki / "server.crt", pki / "server.key")
+    context.load_cert_chain(pki / "server.pem", pki / "server.key")
     if mutual:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(pki / "client.crt")
+        context.load_verify_locations(pki / "client.pem")
     return context
 
 
@@ -223,13 +204,13 @@ async def test_a_server_without_tls_is_a_tls_protocol_error(client: AiohttpClien
 
 
 def certificate_header(pki: Path) -> bytes:
-    return base64.b64encode((pki / "client.crt").read_bytes() + (pki / "client.key").read_bytes())
+    return base64.b64encode((pki / "client.pem").read_bytes() + (pki / "client.key").read_bytes())
 
 
 async def test_a_client_certificate_turns_on_mutual_tls(
     client: AiohttpClient, pki: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(pki / "server.crt"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(pki / "server.pem"))
     seen: list[bytes] = []
     async with peer(answers(OK, seen), server_tls(pki, mutual=True)) as port:
         headers = [("Client-Cert", certificate_header(pki)), ("x", b"1")]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interfaces.http.tests import http_guests as guests
+from qwasr.addresses import parse_host_port
 from qwasr.errors import ConfigurationError, ServeError
-from qwasr_http.listening import parse_address
 from qwasr_http.server import HttpServer, HttpServerOptions
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def test_an_address_in_use_is_an_error_that_names_it(serve: Serve) -> None
     ],
 )
 def test_an_address_is_a_host_and_a_port(address: str, host: str, port: int) -> None:
-    assert parse_address(address) == (host, port)
+    assert parse_host_port(address, "HTTP_ADDR") == (host, port)
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_an_address_is_a_host_and_a_port(address: str, host: str, port: int) -> 
 )
 def test_anything_else_is_an_error_that_names_the_variable(address: str) -> None:
     with pytest.raises(ConfigurationError, match="HTTP_ADDR="):
-        parse_address(address)
+        parse_host_port(address, "HTTP_ADDR")

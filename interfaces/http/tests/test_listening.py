@@ -1,23 +1,20 @@
-"""Where the server listens: several addresses, Unix sockets, TLS whose certificate is read again."""
+"""Where the server listens: several addresses, Unix sockets, and what is shared with other workers."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import shutil
 import socket
-import ssl
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from interfaces.http.tests import http_guests as guests
 from interfaces.http.tests.conftest import RawClient
+from qwasr.addresses import SHARED
 from qwasr.errors import ConfigurationError, OptionError, ServeError
 from qwasr_http.listening import Address, parse_addresses
 from qwasr_http.server import HttpServer, HttpServerOptions
+from tools.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,34 +23,6 @@ if TYPE_CHECKING:
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 HELLO = guests.guest(guests.HELLO, text="hello")
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command makes the certificates")
-
-
-def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1 that is its own authority; return its file and its key's."""
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True)
-    return certificate, key
-
-
-async def over_tls(server: HttpServer, certificate: Path) -> RawClient:
-    context = ssl.create_default_context(cafile=certificate)
-    return RawClient(*await asyncio.open_connection("127.0.0.1", server.port, ssl=context))
 
 
 async def over_unix(path: Path) -> RawClient:
@@ -137,6 +106,16 @@ async def test_one_address_that_cannot_be_means_none_is_served(serve: Serve, tmp
     assert not path.exists()
 
 
+async def test_a_worker_that_cannot_serve_leaves_no_socket_behind(serve: Serve, tmp_path: Path) -> None:
+    guest = (await serve(HELLO))._guest
+    path = tmp_path / "http.sock"
+    server = HttpServer(HttpServerOptions(addresses=(f"unix:{path}", "192.0.2.1:1")))
+    server.listening = {}
+    with pytest.raises(ServeError):
+        await server.start(guest)
+    assert not path.exists()
+
+
 async def test_two_servers_share_a_port_when_told(serve: Serve, connect: Connect) -> None:
     guest = (await serve(HELLO))._guest
     options = HttpServerOptions(addresses=(f"127.0.0.1:{free_port()}",))
@@ -169,103 +148,29 @@ async def test_a_server_takes_over_the_socket_of_another_with_its_queue(serve: S
         socket.create_connection(("127.0.0.1", second.port))
 
 
-async def test_a_free_port_is_not_shared(serve: Serve) -> None:
-    guest = (await serve(HELLO))._guest
-    server = HttpServer(HttpServerOptions(addresses=("127.0.0.1:0",)))
-    server.listening = {}
-    with pytest.raises(ServeError, match="another port in each worker"):
-        await server.start(guest)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-async def test_a_unix_socket_is_not_shared(serve: Serve, tmp_path: Path) -> None:
-    guest = (await serve(HELLO))._guest
-    server = HttpServer(HttpServerOptions(addresses=(f"unix:{tmp_path / 'http.sock'}",)))
-    server.listening = {}
-    with pytest.raises(ServeError, match="one worker"):
-        await server.start(guest)
-
-
-@needs_openssl
-async def test_with_a_certificate_requests_come_over_tls(serve: Serve, tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "one")
-    server = await serve(HELLO, HTTP_TLS_CERT=str(certificate), HTTP_TLS_KEY=str(key))
-    assert server.describe() == f"https://127.0.0.1:{server.port}"
-    client = await over_tls(server, certificate)
-    for _ in range(2):
-        await client.send(GET)
-        assert (await client.answer()).body == b"hello"
-    client.writer.close()
-
-
-@needs_openssl
-async def test_a_large_response_over_tls_comes_whole(serve: Serve, tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "one")
-    server = await serve(guests.guest(guests.FLOOD), HTTP_TLS_CERT=str(certificate), HTTP_TLS_KEY=str(key))
-    client = await over_tls(server, certificate)
-    await client.send(GET)
-    assert len((await client.answer()).body) == 4096 * 4096
-    client.writer.close()
-
-
-@needs_openssl
-async def test_plain_and_tls_are_served_side_by_side(serve: Serve, connect: Connect, tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "one")
-    path = tmp_path / "http.sock"
-    addresses = f"http://127.0.0.1:0,https://127.0.0.1:0,unix:{path}"
-    server = await serve(HELLO, HTTP_ADDR=addresses, HTTP_TLS_CERT=str(certificate), HTTP_TLS_KEY=str(key))
-    assert await hello(await connect(server)) == b"hello"
-    assert await hello(await over_unix(path)) == b"hello"
-
-
-@needs_openssl
-async def test_a_client_without_tls_gets_nothing_and_harms_no_one(
-    serve: Serve, connect: Connect, tmp_path: Path
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "unix:{folder}/http.sock"])
+async def test_what_only_one_can_bind_is_shared_by_name_and_left_by_the_one_who_closes(
+    serve: Serve, tmp_path: Path, address: str
 ) -> None:
-    certificate, key = make_certificate(tmp_path, "one")
-    server = await serve(HELLO, HTTP_TLS_CERT=str(certificate), HTTP_TLS_KEY=str(key))
-    client = await connect(server)
-    await client.send(GET)
-    assert not (await client.reader.read(5)).startswith(b"HTTP")
-    assert await hello(await over_tls(server, certificate)) == b"hello"
-
-
-@needs_openssl
-async def test_a_certificate_is_read_again_and_connections_stand(serve: Serve, tmp_path: Path) -> None:
-    one, key = make_certificate(tmp_path, "one")
-    other, other_key = make_certificate(tmp_path, "other")
-    server = await serve(HELLO, HTTP_TLS_CERT=str(one), HTTP_TLS_KEY=str(key))
-    trusts_one = one.read_bytes()
-    before = await over_tls(server, one)
-    os.replace(other, one)  # noqa: PTH105 - as an operator does
-    os.replace(other_key, key)  # noqa: PTH105
-    server.reload()
-    assert await hello(await over_tls(server, one)) == b"hello"
-    assert await hello(before) == b"hello"
-    old = tmp_path / "old.pem"
-    old.write_bytes(trusts_one)
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await over_tls(server, old)
-
-
-@needs_openssl
-async def test_a_certificate_that_is_none_changes_nothing(
-    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    certificate, key = make_certificate(tmp_path, "one")
-    server = await serve(HELLO, HTTP_TLS_CERT=str(certificate), HTTP_TLS_KEY=str(key))
-    key.write_text("nonsense")
-    server.reload()
-    assert "the certificate stays as it was" in caplog.text
-    assert "nonsense" not in caplog.text
-    assert await hello(await over_tls(server, certificate)) == b"hello"
+    guest = (await serve(HELLO))._guest
+    options = HttpServerOptions(addresses=(address.format(folder=tmp_path), "127.0.0.1:0"))
+    first, second = HttpServer(options), HttpServer(options)
+    first.listening = {}
+    await first.start(guest)
+    assert len(first.listening) == 2
+    assert all(name.startswith(SHARED) for name in first.listening)
+    second.listening = {name: one.dup() for name, one in first.listening.items()}
+    await second.start(guest)
+    assert second.describe() == first.describe()
+    await first.close()
+    for url in second.describe().split(", "):
+        if url.startswith("unix:"):
+            client = await over_unix(tmp_path / "http.sock")
+        else:
+            client = RawClient(*await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2])))
+        assert await hello(client) == b"hello"
+    await second.close()
+    assert (tmp_path / "http.sock").exists() == address.startswith("unix:"), "the supervisor removes it"
 
 
 async def test_a_certificate_that_is_not_there_is_an_error_that_names_the_variable(

@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from interfaces.http.tests import http_guests as guests
+from qwasr.values import Variant
+from qwasr_http.codes import HttpError
 from qwasr_http.fake import FakeClient
 from qwasr_http.protocol import FixedResponse
 
@@ -68,7 +70,7 @@ async def test_a_guests_request_reaches_the_backend_as_it_was_made(serve: Serve,
 
 
 async def test_an_error_reaches_the_guest_as_its_code(serve: Serve, connect: Connect) -> None:
-    client = await connect(await serve(fetch(), FakeClient()))
+    client = await connect(await serve(fetch(guests.FETCH_EMPTY), FakeClient()))
     await client.send(GET)
     assert (await client.answer()).body == b"C"  # destination-not-found is the third
 
@@ -80,13 +82,29 @@ async def test_a_guest_reaches_a_server_that_is_allowed(serve: Serve, connect: C
     assert (await client.answer()).body == b"sent by the guest"
 
 
+async def test_requests_of_guests_are_counted_and_those_that_fail_as_errors(serve: Serve, connect: Connect) -> None:
+    async def answer(request: ClientRequest, body: bytes) -> FixedResponse:
+        if outcomes.pop():
+            raise HttpError(Variant("connection-refused"))
+        return FixedResponse(500, [], b"a response is no error of the backend")
+
+    server = await serve(fetch(guests.FETCH_EMPTY), FakeClient(answer))
+    client = await connect(server)
+    outcomes = [False, True, False]
+    while outcomes:
+        await client.send(GET)
+        await client.answer()
+    assert server._guest.telemetry.snapshot()["hosts"] == {"http": [3, 1]}
+
+
 @pytest.mark.parametrize(
     ("allow", "code"), [("", b"P"), ("*", b"E"), ("https://127.0.0.1", b"P"), ("127.0.0.1:1", b"P")]
 )
 async def test_a_guest_reaches_nothing_else(
     serve: Serve, connect: Connect, echo_port: int, allow: str, code: bytes
 ) -> None:
-    client = await connect(await serve(fetch(authority=f"127.0.0.1:{echo_port}"), QWASR_HTTP_ALLOW=allow))
+    component = fetch(guests.FETCH_EMPTY, authority=f"127.0.0.1:{echo_port}")
+    client = await connect(await serve(component, QWASR_HTTP_ALLOW=allow))
     await client.send(GET)
     assert (await client.answer()).body == code
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from interfaces.http.tests.http_guests import HELLO, SPIN, WORKS_ON, guest
+from tools.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 class Served:
     """`qwasr run` with workers and an admin address."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, admin: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, port: int, admin: int, output: Path) -> None:
         self.process = process
-        self.port = port
-        self.admin = admin
+        self.port: int | Path = port
+        self.admin: int | Path = admin
+        self.output = output
 
     def workers(self) -> list[int]:
         """The processes of the workers that are not being started or drained."""
@@ -57,8 +58,12 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def fetch(port: int, path: str = "/") -> str:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def fetch(port: int | Path, path: str = "/") -> str:
+    """Ask at a port of this machine, or at a Unix socket."""
+    if isinstance(port, int):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    else:
+        reader, writer = await asyncio.open_unix_connection(port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
         return (await reader.read()).decode()
@@ -69,7 +74,7 @@ async def fetch(port: int, path: str = "/") -> str:
 class Load:
     """Clients that each connect for every request, one after another."""
 
-    def __init__(self, port: int, clients: int) -> None:
+    def __init__(self, port: int | Path, clients: int) -> None:
         self.answers: Counter[str] = Counter()
         self._port = port
         self._clients = clients
@@ -98,13 +103,6 @@ class Load:
         return sum(count for kind, count in self.answers.items() if kind != "200")
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
 def alive(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -129,13 +127,18 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., object]]:
             "QWASR_LOG_LEVEL": "warning",
             "HTTP_ADDR": f"127.0.0.1:{port}",
             "ADMIN_ADDR": f"127.0.0.1:{admin}",
+            "PYTHONUNBUFFERED": "1",
             **variables,
         }
         words = ["-m", "qwasr.cli", "run", "--workers", str(workers), str(path)]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *words, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        served = Served(process, port, admin)
+        output = tmp_path / "stdout"
+        with output.open("wb") as stdout:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *words, env=environ, stdout=stdout, stderr=subprocess.DEVNULL
+            )
+        served = Served(process, port, admin, output)
+        if environ["ADMIN_ADDR"].startswith("unix:"):
+            served.admin = Path(environ["ADMIN_ADDR"].removeprefix("unix:"))
         started.append(served)
         await served.until_ready(workers)
         pids.extend(served.workers())
@@ -259,12 +262,70 @@ async def test_no_one_listens_any_more_while_the_last_requests_finish(serve: Cal
     await running
 
 
-async def test_a_free_port_is_refused_since_each_worker_would_take_another(tmp_path: Path) -> None:
-    path = tmp_path / "guest.wasm"
-    path.write_bytes(guest(HELLO, text="hello"))
-    words = [sys.executable, "-m", "qwasr.cli", "run", "--workers", "2", str(path)]
-    environ = {**os.environ, "HTTP_ADDR": "127.0.0.1:0", "QWASR_CACHE_DIR": "off"}
-    process = await asyncio.create_subprocess_exec(*words, env=environ, stderr=subprocess.PIPE)
-    _, errors = await process.communicate()
-    assert process.returncode == 6
-    assert b"another port in each worker" in errors
+async def test_workers_share_a_unix_socket_through_a_death_and_a_reload(
+    serve: Callable[..., object], tmp_path: Path
+) -> None:
+    path = tmp_path / "http.sock"
+    served = await start_hello(serve, HTTP_ADDR=f"unix:{path}")
+    served.port = path
+    async with Load(path, 4) as load:
+        for _ in range(2):
+            os.kill(served.workers()[0], signal.SIGKILL)
+            await asyncio.sleep(0.3)
+            await served.until_ready(2)
+        lost = load.lost
+        assert lost <= 8, "who has connected waits for the next worker, unless one had accepted it"
+        before = set(served.workers())
+        served.process.send_signal(signal.SIGHUP)
+
+        async def replaced() -> bool:
+            return not set(served.workers()) & before and len(served.workers()) == 2
+
+        await until(replaced)
+        assert load.lost == lost
+    assert path.exists()
+    served.process.terminate()
+    assert await served.process.wait() == 0
+    assert not path.exists()
+
+
+async def test_a_free_port_is_one_port_for_all_workers(serve: Callable[..., object]) -> None:
+    served = await start_hello(serve, HTTP_ADDR="127.0.0.1:0,127.0.0.1:0")
+    ports = [
+        int(port)
+        for port in re.findall(r"http://127\.0\.0\.1:(\d+)", served.output.read_text())
+        if int(port) != served.admin
+    ]
+    assert len(set(ports)) == 2
+    for port in ports:
+        async with Load(port, 4) as load:
+            await asyncio.sleep(0.2)
+        assert set(load.answers) == {"200"}
+    first, second = served.workers()
+    os.kill(first, signal.SIGKILL)
+    assert (await fetch(ports[0])).startswith("HTTP/1.1 200 ")
+    await served.until_ready(2)
+    os.kill(second, signal.SIGKILL)
+    assert (await fetch(ports[1])).startswith("HTTP/1.1 200 ")
+
+
+async def test_one_worker_with_an_admin_address_may_have_both(serve: Callable[..., object], tmp_path: Path) -> None:
+    path, admin = tmp_path / "http.sock", tmp_path / "admin.sock"
+    served = await serve(  # type: ignore[misc]  # a fixture's function
+        guest(HELLO, text="hello"), workers=1, HTTP_ADDR=f"unix:{path},127.0.0.1:0", ADMIN_ADDR=f"unix:{admin}"
+    )
+    assert f"unix:{admin}" in served.output.read_text()
+    assert (await fetch(path)).endswith("hello")
+    (before,) = served.workers()
+    served.process.send_signal(signal.SIGHUP)
+
+    async def replaced() -> bool:
+        return served.workers() not in ([before], [])
+
+    await until(replaced)
+    await served.until_ready(1)
+    assert (await fetch(path)).endswith("hello")
+    served.process.terminate()
+    assert await served.process.wait() == 0
+    assert not path.exists()
+    assert not admin.exists()

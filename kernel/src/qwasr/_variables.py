@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qwasr.errors import ConfigurationError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import environs
+    from collections.abc import Callable, Mapping
 
 __all__ = ["MASK", "Variable", "complaint", "mask_url", "read_env_file", "read_variable"]
 
@@ -147,36 +146,40 @@ def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
 
 
 def _read_typed(variable: Variable, name: str, text: str) -> Any:
-    from environs import EnvError  # here, since importing it takes a tenth of a start
-
     try:
-        return _parse(_env_reader(name, text), variable, name)
-    except EnvError:
-        # Neither chained nor quoted: the library's message may carry the value of a secret.
+        return _PARSERS[variable.kind](text)
+    except ValueError:
+        # Neither chained nor quoted: the exception's message carries the value, which may be a secret.
         raise OptionError(_message(variable, text, name)) from None
 
 
-def _env_reader(name: str, text: str) -> environs.Env:
-    """Return an environs reader that knows one variable, given instead of taken from the process."""
-    import environs
-
-    class Reader(environs.Env):
-        def _get_value(self, env_key: str, default: Any) -> Any:
-            return text if env_key == name else default
-
-    return Reader()
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError
+    return value
 
 
-def _parse(reader: environs.Env, variable: Variable, name: str) -> Any:
-    if variable.kind == "tuple":
-        return tuple(item for part in reader.list(name, subcast=str) if (item := part.strip()))
-    if variable.kind == "int":
-        return reader.int(name)
-    if variable.kind == "float":
-        return reader.float(name)
-    if variable.kind == "bool":
-        return reader.bool(name)
-    return reader.path(name)
+def _parse_bool(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _TRUE and word not in _FALSE:
+        raise ValueError
+    return word in _TRUE
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(item for part in text.split(",") if (item := part.strip()))
+
+
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
+_FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
+_PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "int": int,
+    "float": _parse_float,
+    "bool": _parse_bool,
+    "tuple": _parse_list,
+    "Path": Path,
+}
 
 
 def _read_secret(variable: Variable, file_name: str, path: str) -> str:

@@ -19,7 +19,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from qwasr.errors import ConfigurationError, ServeError
+from qwasr.addresses import SocketFile, bind_unix, parse_host_port, parse_unix
+from qwasr.errors import ServeError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AdminServer", "Reporting"]
 
 _logger = logging.getLogger("qwasr.admin")
+_VARIABLE: Final = "ADMIN_ADDR"
 _MAX_HEAD_BYTES: Final = 8 * 1024
 _MAX_CONNECTIONS: Final = 64
 _TIMEOUT_S: Final = 10.0  # for a whole request, its answer included
@@ -55,6 +57,8 @@ class AdminServer:
     def __init__(self, reporting: Reporting) -> None:
         self._reporting = reporting
         self._listener: asyncio.Server | None = None
+        self._path = ""
+        self._file: SocketFile | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._routes: dict[str, Callable[[], Awaitable[Answer]]] = {
             "/health/live": self._live,
@@ -64,31 +68,47 @@ class AdminServer:
 
     @classmethod
     async def start(cls, address: str, reporting: Reporting) -> Self:
-        """Listen on ``host:port``; port 0 takes a free one.
+        """Listen on ``host:port``, where port 0 takes a free one, or on ``unix:/path``.
 
         Raises:
             ConfigurationError: the address is something else.
             ServeError: it cannot be listened on.
         """
         server = cls(reporting)
-        host, port = _parse(address)
+        path = parse_unix(address, _VARIABLE)
+        host, port = parse_host_port(address, _VARIABLE) if path is None else ("", 0)
         try:
-            server._listener = await asyncio.start_server(server._accept, host, port, limit=_MAX_HEAD_BYTES)
+            if path is not None:
+                await server._listen_unix(path)
+            else:
+                server._listener = await asyncio.start_server(server._accept, host, port, limit=_MAX_HEAD_BYTES)
         except OSError as error:
-            message = f"cannot listen on {address} (ADMIN_ADDR): {error.strerror or error}"
+            message = f"cannot listen on {address} ({_VARIABLE}): {error.strerror or error}"
             raise ServeError(message) from error
         return server
 
+    async def _listen_unix(self, path: str) -> None:
+        listener, self._file = bind_unix(path)
+        try:
+            self._listener = await asyncio.start_unix_server(self._accept, sock=listener, limit=_MAX_HEAD_BYTES)
+        except BaseException:
+            listener.close()
+            self._file.remove()
+            raise
+        self._path = path
+
     @property
     def port(self) -> int:
-        """The port it listens on, also when a free one was asked for."""
+        """The port it listens on, also when a free one was asked for; 0 for a Unix socket."""
         assert self._listener is not None  # noqa: S101 - `start` has set it
-        port: int = self._listener.sockets[0].getsockname()[1]
+        port: int = 0 if self._path else self._listener.sockets[0].getsockname()[1]
         return port
 
     def describe(self) -> str:
         """Return the address as a URL."""
         assert self._listener is not None  # noqa: S101 - `start` has set it
+        if self._path:
+            return f"unix:{self._path}"
         host = self._listener.sockets[0].getsockname()[0]
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
@@ -96,6 +116,8 @@ class AdminServer:
         """Close the address and what is open."""
         if self._listener is not None:
             self._listener.close()
+        if self._file is not None:
+            self._file.remove()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -150,12 +172,3 @@ class AdminServer:
 
     async def _metrics(self) -> Answer:
         return HTTPStatus.OK, _PROMETHEUS, await self._reporting.metrics()
-
-
-def _parse(address: str) -> tuple[str, int]:
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        message = f"ADMIN_ADDR={address} does not fit: expected host:port, for example 127.0.0.1:9090"
-        raise ConfigurationError(message)
-    return host, int(port)

@@ -1,4 +1,4 @@
-"""Every environment variable that this process may read, and those that are set but that nobody reads."""
+"""Every environment variable that this process may read, and complaints about those that nobody reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from qwasr._known import did_you_mean
+from qwasr._variables import read_variable
 from qwasr.backends import interface_variable
+from qwasr.errors import OptionError
 from qwasr.options import Variable
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from qwasr.options import ConnectOptions
     from qwasr.registry import Registry
 
-__all__ = ["all_variables", "unread_variables"]
+__all__ = ["all_variables", "check_settings", "unread_variables"]
 
 
 def all_variables(registry: Registry) -> list[Variable]:
@@ -60,9 +62,8 @@ def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], 
         registry: the installed interfaces, whose stores have variables of their own.
     """
     variables = list(variables)
-    known = {variable.name for variable in variables}
-    known |= {f"{variable.name}_FILE" for variable in variables if variable.secret}
-    stores = tuple(f"{interface_variable(name)}__" for name, one in registry.interfaces.items() if one.stores)
+    known = _names(variables)
+    stores = _stores(registry)
     sentences = []
     for name in sorted(set(environ) - known):
         if name.startswith(stores):
@@ -73,6 +74,39 @@ def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], 
         elif name.startswith("QWASR_"):
             sentences.append(f"nothing reads the variable {name}.{did_you_mean(name, known)}")
     return sentences
+
+
+def check_settings(settings: Mapping[str, str], environ: Mapping[str, str], registry: Registry) -> None:
+    """Check variables that someone set for this very process, unlike the many in an environment that mean others.
+
+    Args:
+        settings: what was set.
+        environ: everything that is set.
+        registry: what is installed.
+
+    Raises:
+        OptionError: nobody reads one of them, or its value does not fit.
+    """
+    variables = all_variables(registry)
+    known = _names(variables)
+    stores = _stores(registry)
+    for name in settings:
+        if name not in known and not (name.startswith(stores) and name not in stores):
+            message = f"nothing reads the variable {name}.{did_you_mean(name, known)} `qwasr env` lists them all."
+            raise OptionError(message)
+    for variable in variables:
+        if variable.name in settings or (variable.secret and f"{variable.name}_FILE" in settings):
+            read_variable(variable, environ)
+
+
+def _names(variables: Iterable[Variable]) -> set[str]:
+    """Return the names that are read: those of the variables, and of the files of secrets."""
+    return {name for one in variables for name in (one.name, *([f"{one.name}_FILE"] if one.secret else []))}
+
+
+def _stores(registry: Registry) -> tuple[str, ...]:
+    """Return how the variables of single stores begin."""
+    return tuple(f"{interface_variable(name)}__" for name, one in registry.interfaces.items() if one.stores)
 
 
 def _is_slip(name: str, candidate: str) -> bool:

@@ -95,6 +95,7 @@ class HostInterface:
 
     wit: ClassVar[str]
     resources: ClassVar[Sequence[type[HostResource]]] = ()
+    counted: ClassVar[bool] = False  # whether calls are counted though guests open no stores of the interface
     counter: HostCounter | None = None  # set by the runtime where calls of guests are counted
 
     def __init_subclass__(

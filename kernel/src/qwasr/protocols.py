@@ -85,6 +85,8 @@ class Server(Protocol):
     serve the same addresses, the runtime sets it before `start` to a dictionary of sockets by the server's own names
     for them. The server then listens on those that are there, opens the others with ``SO_REUSEPORT``, puts them there,
     and closes all of them when it drains. So a worker takes over the sockets of the one before it, with their queues.
+    What only one process can bind, a Unix socket or a free port, goes under a name that begins with
+    `qwasr.addresses.SHARED`: the first worker opens it, and all workers get it. Its file is not the server's to remove.
     """
 
     export: ClassVar[str]

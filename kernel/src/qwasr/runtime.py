@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from qwasr.errors import ComponentError, ConfigurationError, PluginError, QwasrE
 from qwasr.guest import Guest, GuestCall
 from qwasr.registry import Registry
 from qwasr.runtime_options import RuntimeOptions
+from qwasr.source import Source
 from qwasr.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -286,10 +288,12 @@ class Runtime:
 
     def _load(self, options: RuntimeOptions) -> tuple[Engine, Component]:
         """Make the engine and compile; in a thread, since the first compilation of a large component takes seconds."""
-        from qwasr.engine import Engine
+        with ThreadPoolExecutor(1, "qwasr-read") as beside:
+            source = beside.submit(Source.of, self._source)
+            from qwasr.engine import Engine  # a tenth of a second, in which the file is read and hashed
 
         engine = self._engine = Engine(options.engine(self._environ))
-        return engine, engine.load(self._source, allow_precompiled=self._allow_precompiled)
+        return engine, engine.load(source.result(), allow_precompiled=self._allow_precompiled)
 
     def _close_engine(self) -> None:
         engine, self._engine = self._engine, None
@@ -314,8 +318,9 @@ class Runtime:
                 allowed=allowed_stores(interface.name, self._environ),
             )
             made = _make_hosts(interface, backends)
-            for host in made if interface.stores else ():  # a service may be behind it: its calls are counted
-                host.counter = self.telemetry.host(interface.name)
+            for host in made:
+                if interface.stores or host.counted:  # a service may be behind it
+                    host.counter = self.telemetry.host(interface.name)
             hosts += made
         self.bindings = tuple(bindings)
         return hosts

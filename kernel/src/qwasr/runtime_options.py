@@ -32,6 +32,10 @@ class RuntimeOptions(ConnectOptions):
         guest_tables: how many tables one instance may have.
         guest_instances: how many core instances one component instance may consist of.
         guest_resources: how many host resources one instance may hold at once.
+        value_elements: numbers (bytes, too) in one list between guest and host, and for the guest in all lists inside
+            one list. A guest cannot pass more than 2 796 202 in one call, whatever this says.
+        value_items: items in one list of anything else.
+        value_string_bytes: one string, as UTF-8.
         concurrency: how many instances may be alive at once; further calls wait.
         queue: how many calls may wait; one more is refused.
         queue_timeout_s: how long a call may wait, in seconds; then it is refused.
@@ -66,7 +70,7 @@ class RuntimeOptions(ConnectOptions):
         default=256 * _MIB,
         minimum=64 * 1024,
         maximum=4096 * _MIB,
-        help="linear memory of one guest instance, bytes",
+        help="one linear memory of a guest instance, bytes",
     )
     guest_memories: int = env(
         "QWASR_GUEST_MEMORIES", default=16, minimum=1, maximum=10_000, help="linear memories of one guest instance"
@@ -94,6 +98,28 @@ class RuntimeOptions(ConnectOptions):
         minimum=1,
         maximum=10_000_000,
         help="host resources that a guest may hold at once",
+    )
+    # What is less would not do for what the interfaces themselves pass: pieces of streams, lists of headers.
+    value_elements: int = env(
+        "QWASR_VALUE_ELEMENTS",
+        default=2_796_202,
+        minimum=64 * 1024,
+        maximum=16 * _MIB,
+        help="numbers or bytes in one list between guest and host",
+    )
+    value_items: int = env(
+        "QWASR_VALUE_ITEMS",
+        default=256 * 1024,
+        minimum=1024,
+        maximum=16 * _MIB,
+        help="items in one list of anything else between guest and host",
+    )
+    value_string_bytes: int = env(
+        "QWASR_VALUE_STRING_BYTES",
+        default=64 * _MIB,
+        minimum=64 * 1024,
+        maximum=1024 * _MIB,
+        help="one string between guest and host, bytes",
     )
     concurrency: int = env(
         "QWASR_CONCURRENCY",
@@ -149,7 +175,7 @@ class RuntimeOptions(ConnectOptions):
 
     def engine(self, environ: Mapping[str, str]) -> EngineOptions:
         """Return what the engine has to know of these options."""
-        from qwasr.engine import EngineOptions
+        from qwasr.engine import EngineOptions, ValueLimits
 
         return EngineOptions(
             concurrency=self.concurrency,
@@ -163,6 +189,9 @@ class RuntimeOptions(ConnectOptions):
             tables=self.guest_tables,
             instances=self.guest_instances,
             resources=self.guest_resources,
+            values=ValueLimits(
+                elements=self.value_elements, items=self.value_items, string_bytes=self.value_string_bytes
+            ),
             cache_dir=self.cache_path(environ),
         )
 
@@ -175,7 +204,7 @@ class CommandOptions(ConnectOptions):
         log_level: the lowest level that is written to standard error.
         log_format: what a line looks like.
         workers: how many processes serve the same addresses.
-        admin_address: ``host:port`` of health and metrics; empty for none.
+        admin_address: ``host:port`` or ``unix:/path`` of health and metrics; empty for none.
         env_file: a file of variables; what is set in the environment wins over it.
         plugins: the only plug-ins to load, by entry-point name; ``None`` loads all that are installed.
         allow_precompiled: whether a precompiled file is loaded. It is native code.
@@ -192,7 +221,9 @@ class CommandOptions(ConnectOptions):
         "QWASR_WORKERS", default=1, minimum=1, maximum=512, help="how many processes serve, each on one core"
     )
     admin_address: str = env(
-        "ADMIN_ADDR", default="", help="host:port for /health/live, /health/ready and /metrics; none when empty"
+        "ADMIN_ADDR",
+        default="",
+        help="host:port or unix:/path for /health/live, /health/ready and /metrics; none when empty",
     )
     env_file: Path | None = env(
         "QWASR_ENV_FILE", default=None, help="file of NAME=value lines; the environment wins over it"

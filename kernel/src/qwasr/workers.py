@@ -6,7 +6,8 @@
     exit_code = await supervisor.run()
 
 A worker is a process of its own: one event loop, one engine, its own connections. All of them listen on the same
-addresses, and the kernel of the operating system spreads new connections over them. The supervisor has no engine and
+addresses, and the kernel of the operating system spreads new connections over them; what only one process can bind, a
+Unix socket or a free port, is bound by the first of them and shared. The supervisor has no engine and
 serves no guest, so nothing that a guest does keeps it from answering. The first worker compiles; the others start when
 it serves, and load what it left in the cache.
 """
@@ -15,18 +16,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import tempfile
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from qwasr._process import WorkerProcess
 from qwasr._signals import StopSignals
+from qwasr.addresses import SHARED, SocketFile
 from qwasr.errors import WorkerError
 from qwasr.runtime_options import RuntimeOptions
 from qwasr.telemetry import Totals, prometheus
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
@@ -50,7 +52,7 @@ class Supervisor:
         component: path of the component.
         environ: the variables that each worker reads.
         workers: how many.
-        admin_address: ``host:port`` of health and metrics; empty for none.
+        admin_address: ``host:port`` or ``unix:/path`` of health and metrics; empty for none.
         say: where lines for the user go.
     """
 
@@ -71,6 +73,8 @@ class Supervisor:
         self._options = RuntimeOptions.from_env(environ)
         self._current: list[WorkerProcess | None] = [None] * workers
         self._left: list[dict[str, socket.socket]] = [{} for _ in range(workers)]  # by those that died
+        self._shared: dict[str, socket.socket] = {}  # that all workers accept from
+        self._files: list[SocketFile] = []  # of those that are Unix sockets
         self._alive: set[WorkerProcess] = set()
         self._stopping = asyncio.Event()
         self._warm = asyncio.Event()  # the component is compiled, and the first worker serves
@@ -164,6 +168,7 @@ class Supervisor:
                 task.cancel()
             await asyncio.wait(tasks)
             await asyncio.gather(*(worker.ended() for worker in self._alive))
+            self._drop_shared()
 
     async def _end(self, keepers: set[asyncio.Task[None]]) -> None:
         """Wait for workers that were told to stop; end by force those that take longer than they may."""
@@ -210,7 +215,26 @@ class Supervisor:
             one.close()
         self._left[number] = {}
 
+    def _share(self, worker: WorkerProcess) -> None:
+        """Keep for all workers what the first has bound for them."""
+        self._shared = {name: one.dup() for name, one in worker.listening.items() if name.startswith(SHARED)}
+        for one in self._shared.values():
+            if one.family == socket.AF_UNIX:
+                try:
+                    self._files.append(SocketFile(one.getsockname()))
+                except OSError as error:
+                    _logger.warning("the socket's file %s is gone (%s)", one.getsockname(), error.strerror)
+
+    def _drop_shared(self) -> None:
+        for one in self._shared.values():
+            one.close()
+        self._shared = {}
+        for file in self._files:
+            file.remove()
+        self._files.clear()
+
     async def _start(self, number: int, listening: Mapping[str, socket.socket]) -> WorkerProcess:
+        listening = {**listening, **self._shared}
         worker = await WorkerProcess.start(number, self._component, self._environ, self._wanted, listening)
         self._alive.add(worker)
         if self._stopping.is_set():
@@ -226,6 +250,7 @@ class Supervisor:
     def _first_serves(self, worker: WorkerProcess) -> None:
         self._failed_starts = 0
         if not self._warm.is_set():
+            self._share(worker)
             self._warm.set()
             for line in worker.lines:
                 self._say(line)
@@ -278,6 +303,7 @@ class Supervisor:
         else:
             _logger.warning("%s again: stopping at once", name)
         self._stopping.set()
+        self._drop_shared()
         for number in range(self._wanted):
             self._drop_left(number)
         for worker in self._alive:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+import wasmtime
 
 import qwasr
 from kernel.tests.engine.guest_text import call, guest
 from qwasr.engine.cache import ArtefactCache
+from qwasr.source import Source
 
 if TYPE_CHECKING:
     from kernel.tests.engine.conftest import MakeEngine
@@ -57,6 +59,16 @@ def test_text_and_binary_of_one_component_share_an_artefact(caching: Engine, tmp
     caching.load(TEXT)
     (tmp_path / "same.wat").write_bytes(TEXT)
     assert caching.load(tmp_path / "same.wat").from_cache
+
+
+def test_a_file_that_is_replaced_while_it_is_loaded_is_kept_under_its_own_name(caching: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "shop.wasm"
+    path.write_bytes(wasmtime.wat2wasm(TEXT))
+    source = Source.of(path)
+    path.write_bytes(wasmtime.wat2wasm(TEXT.replace(b"i32.const 5", b"i32.const 6")))
+    assert not caching.load(source).from_cache
+    assert caching.load(path).from_cache, "what was compiled"
+    assert not caching.load(TEXT).from_cache, "what was there when it was looked at"
 
 
 def test_another_component_is_not_found(caching: Engine) -> None:

@@ -24,7 +24,7 @@ from kernel.tests.engine.wit_types import (
     tuple_of,
     variant_of,
 )
-from qwasr.engine.codec import MAX_ELEMENTS
+from qwasr.engine.sized import MAX_PASSED_ELEMENTS
 from qwasr.errors import GuestTrap, HostFunctionError, HostValueError
 from qwasr.hosting import HostInterface
 from qwasr.values import Err, Ok, Some, Variant, WitError
@@ -122,7 +122,7 @@ BAD = [
     (STRING, "\udfff", "str does not fit string"),
     (STRING, b"bytes", "bytes does not fit string"),
     (BYTES, "text", "str does not fit list<u8>"),
-    (BYTES, bytes(MAX_ELEMENTS + 1), f"({MAX_ELEMENTS + 1} elements, more than {MAX_ELEMENTS})"),
+    (BYTES, bytes(MAX_PASSED_ELEMENTS + 1), f"({MAX_PASSED_ELEMENTS + 1} elements, more than {MAX_PASSED_ELEMENTS})"),
     (list_of(U32), [1, -1], "list does not fit list<u32>"),
     (list_of(STRING), ["a", 5], "[1]: int 5 does not fit string"),
     (list_of(STRING), "ab", "str does not fit list<string>"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kernel.tests.engine.guest_text import Imports, call, guest, resource
-from qwasr.engine import codec, composite
+from qwasr.engine import ValueLimits
 from qwasr.errors import (
     CpuLimitExceeded,
     FuelExhausted,
@@ -211,6 +211,24 @@ async def test_a_table_that_may_not_grow_tells_the_guest(make_engine: MakeEngine
     assert await call(linked, "f", 30_000) == 2**32 - 1
 
 
+TWO_MEMORIES = guest(
+    """(memory $a 1) (memory $b 1)
+       (func (export "f") (param i32) (result i32)
+         (loop (br_if 0 (i32.ne (memory.grow $a (i32.const 1)) (i32.const -1))))
+         (loop (br_if 0 (i32.ne (memory.grow $b (i32.const 1)) (i32.const -1))))
+         (i32.add (memory.size $a) (memory.size $b)))""",
+    {"f": NUMBER},
+)
+
+
+async def test_each_memory_has_the_limit_of_its_own_so_one_memory_makes_it_the_guests(make_engine: MakeEngine) -> None:
+    pages = 32
+    options = {"memory_bytes": pages * 65536}
+    assert await call(link(make_engine(memories=2, **options), TWO_MEMORIES), "f", 0) == 2 * pages
+    with pytest.raises(InstantiationError, match="QWASR_GUEST_MEMORIES"):
+        await call(link(make_engine(memories=1, **options), TWO_MEMORIES), "f", 0)
+
+
 class Thing(HostResource):
     live = 0
 
@@ -291,16 +309,11 @@ class Lists(HostInterface, wit="test:host/lists"):
 
 
 @pytest.fixture
-def small_ceilings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ceilings that a guest of two pages reaches, above what `list<u8>` copies whole."""
-    monkeypatch.setattr(codec, "_MAX_COPIED_BYTES", 100)
-    monkeypatch.setattr(codec, "MAX_ELEMENTS", 1_000)
-    monkeypatch.setattr(codec, "MAX_PASSED_ELEMENTS", 1_000)
-    monkeypatch.setattr(composite, "MAX_ITEMS", 500)
-    monkeypatch.setattr(codec, "MAX_STRING_BYTES", 2_000)
+def small_ceilings(make_engine: MakeEngine) -> Engine:
+    """An engine whose ceilings a guest of two pages reaches."""
+    return make_engine(values=ValueLimits(elements=1_000, items=500, string_bytes=2_000))
 
 
-@pytest.mark.usefixtures("small_ceilings")
 @pytest.mark.parametrize(
     ("name", "limit", "what"),
     [
@@ -312,10 +325,10 @@ def small_ceilings(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_a_value_that_is_too_large_never_reaches_the_host_function(
-    engine: Engine, name: str, limit: int, what: str
+    small_ceilings: Engine, name: str, limit: int, what: str
 ) -> None:
     host = Lists()
-    linked = link(engine, PASSING, host)
+    linked = link(small_ceilings, PASSING, host)
     await call(linked, name, limit)
     assert host.taken == limit
     with pytest.raises(ValueTooLarge, match=rf"^the guest passed to test:host/lists#{name} a {what}, more than"):
@@ -323,18 +336,16 @@ async def test_a_value_that_is_too_large_never_reaches_the_host_function(
     assert host.taken == limit
 
 
-@pytest.mark.usefixtures("small_ceilings")
-async def test_an_answer_that_is_too_large_is_not_copied(engine: Engine) -> None:
-    linked = link(engine, PASSING, Lists())
+async def test_an_answer_that_is_too_large_is_not_copied(small_ceilings: Engine) -> None:
+    linked = link(small_ceilings, PASSING, Lists())
     assert len(await call(linked, "answer", 1_000)) == 1_000
     with pytest.raises(ValueTooLarge, match="answered answer with a list<u8> of 1001 elements, more than 1000"):
         await call(linked, "answer", 1_001)
 
 
-@pytest.mark.usefixtures("small_ceilings")
-async def test_lists_inside_a_list_for_the_guest_are_bounded_together(engine: Engine) -> None:
+async def test_lists_inside_a_list_for_the_guest_are_bounded_together(small_ceilings: Engine) -> None:
     host = Lists()
-    linked = link(engine, PASSING, host)
+    linked = link(small_ceilings, PASSING, host)
     host.given = [bytes(100)] * 9 + [b""]
     await call(linked, "get")
     host.given = [bytes(100)] * 10
@@ -343,6 +354,14 @@ async def test_lists_inside_a_list_for_the_guest_are_bounded_together(engine: En
             await call(linked, "get")
     host.given = [bytes(100)] * 9
     await call(linked, "get")
+
+
+async def test_the_ceilings_of_one_engine_are_not_those_of_another(small_ceilings: Engine, engine: Engine) -> None:
+    host = Lists()
+    await call(link(engine, PASSING, host), "take-bytes", 1_001)
+    assert host.taken == 1_001
+    with pytest.raises(ValueTooLarge):
+        await call(link(small_ceilings, PASSING, host), "take-bytes", 1_001)
 
 
 # ---------------------------------------------------------------- how many at once

@@ -8,6 +8,7 @@ import pytest
 from qwasr.engine import _capi, selfcheck
 from qwasr.engine.codec import SCALARS, Codec
 from qwasr.engine.composite import option_codec
+from qwasr.engine.sized import SizedCodecs
 
 if TYPE_CHECKING:
     from kernel.tests.engine.conftest import RunPython
@@ -27,7 +28,7 @@ def test_every_shape_of_value_is_checked() -> None:
 def test_a_value_that_comes_back_changed_is_an_import_error_that_names_type_and_version(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    right = SCALARS[name]
+    right = SizedCodecs().string if name == "String" else SCALARS[name]
     value: Any = {"U64": 7, "String": "seven"}[name]
     wrong = Codec(right.name, lambda i: [right.lift(i)], right.lower)
     monkeypatch.setattr(selfcheck, "_samples", lambda: [(right, value), (wrong, value)])

@@ -174,3 +174,54 @@ def test_what_waited_in_a_dead_event_loop_does_not_hold_up_the_next() -> None:
 
     asyncio.run(wait())
     asyncio.run(asyncio.wait_for(turnstile.turn(), 5))
+
+
+async def crowd(turnstile: Turnstile, begun: list[int], n: int) -> None:
+    """An endless guest: it is fresh once, and tired ever after."""
+    await turnstile.turn()
+    begun.append(n)
+    run_for(turnstile, 1)
+    while True:
+        await turnstile.turn(tired=True)
+        run_for(turnstile, 1)
+
+
+async def test_who_comes_behind_a_crowd_that_never_ends_goes_before_it_and_both_ends_of_the_crowd_move() -> None:
+    turnstile = Turnstile(slice_s=1)
+    begun: list[int] = []
+    endless = [asyncio.create_task(crowd(turnstile, begun, n)) for n in range(100)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    waited = []
+    for _ in range(10):
+        call = asyncio.create_task(turnstile.turn())
+        turns = 0
+        while not call.done():
+            await asyncio.sleep(0)
+            turns += 1
+        waited.append(turns)
+    assert max(waited) <= 5, "two turns, and the steps of the loop around them"
+    firsts, lasts = [n for n in begun if n < 50], [n for n in begun if n >= 50]
+    assert firsts == list(range(len(firsts))), "those who came first go on in their order"
+    assert abs(len(firsts) - len(lasts)) <= 2
+    while len(begun) < 100:  # noqa: ASYNC110 - turns of the loop until each has begun
+        await asyncio.sleep(0)
+    for task in endless:
+        task.cancel()
+    await asyncio.wait(endless)
+
+
+async def test_many_that_come_behind_a_crowd_go_before_it_together_and_none_is_forgotten() -> None:
+    turnstile = Turnstile(slice_s=1)
+    begun: list[int] = []
+    endless = [asyncio.create_task(crowd(turnstile, begun, n)) for n in range(100)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    before = len(begun)
+    calls = [asyncio.create_task(turnstile.turn()) for _ in range(60)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*calls)
+    assert len(begun) - before < 20
+    for task in endless:
+        task.cancel()
+    await asyncio.wait(endless)

@@ -107,12 +107,13 @@ class ConnectionServer(web.Server):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_channel", "_head_since", "_moved", "_moved_at", "_server", "proxies", "sent")
+    __slots__ = ("_asked", "_channel", "_head_since", "_moved", "_moved_at", "_server", "proxies", "sent")
 
     def __init__(self, server: ConnectionServer, **settings: Any) -> None:
         super().__init__(server, **settings)
         self._server = server
         self._channel: asyncio.Transport | None = None  # as `transport`, but until the connection is lost
+        self._asked = False  # a whole head has come
         self._head_since = 0.0  # when the first byte of a head came whose end has not come; 0 when there is none
         self._moved = 0  # how many bytes had come or gone when `_moved_at` was set
         self._moved_at = 0.0  # when bytes came or went that someone waits for; 0 when no one waits
@@ -162,13 +163,15 @@ class Connection(RequestHandler):
         """Parse; if that fails in the middle of a body, tell its reader."""
         super().data_received(data)
         if self._messages:
+            self._asked = True
             self._head_since = 0.0
             if (current := self._current_request) is not None:
                 payload = cast("Exchange", current).payload
                 # Nothing but an error can follow a body that has not ended.
                 if not payload.is_eof() and payload.exception() is None:
                     payload.set_exception(ValueError("the body is not chunked as announced"))
-        elif self._waiter is not None and not self._head_since:
+        elif not self._head_since and (self._waiter is not None or not self._asked):
+            # Over TLS the first bytes may come before anyone waits for them, in the turn that ends the handshake.
             self._head_since = self._loop.time()
 
     def look(self, now: float, limits: Limits) -> None:

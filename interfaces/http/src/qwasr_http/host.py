@@ -53,6 +53,8 @@ class Types(
 class OutgoingHandler(HostInterface, wit="wasi:http/outgoing-handler"):
     """wasi:http/outgoing-handler: requests of guests to other servers, through the backend."""
 
+    counted = True
+
     def __init__(self, backends: Backends[HttpClient]) -> None:
         self._backends = backends
 
@@ -60,7 +62,22 @@ class OutgoingHandler(HostInterface, wit="wasi:http/outgoing-handler"):
         """Send the request; what cannot be sent at all is an error at once, anything else is the future's."""
         sent = request.to_client(options)
         _add_trace(sent)
-        return FutureIncomingResponse(asyncio.ensure_future(_send(self._backends.default, sent)), sent.body)
+        return FutureIncomingResponse(asyncio.ensure_future(self._send(sent)), sent.body)
+
+    async def _send(self, request: ClientRequest) -> ClientResponse:
+        sent = False
+        try:
+            response = await self._backends.default.send(request)
+            sent = True
+            return response
+        except Exception:
+            if self.counter is not None:  # what `handle` raises itself is counted where it is called
+                self.counter.errors += 1
+            raise
+        finally:
+            # No one takes the body any more: a guest that goes on writing has to be told.
+            if not sent and request.body is not None:
+                request.body.abandon(Variant("connection-terminated"))
 
 
 def _add_trace(request: ClientRequest) -> None:
@@ -80,15 +97,3 @@ def _add_trace(request: ClientRequest) -> None:
     if trace.state:
         headers.append(("tracestate", trace.state.encode()))
     request.headers = headers
-
-
-async def _send(client: HttpClient, request: ClientRequest) -> ClientResponse:
-    sent = False
-    try:
-        response = await client.send(request)
-        sent = True
-        return response
-    finally:
-        # No one takes the body any more: a guest that goes on writing has to be told.
-        if not sent and request.body is not None:
-            request.body.abandon(Variant("connection-terminated"))

@@ -6,20 +6,20 @@ import asyncio
 import os
 import socket
 import ssl
-import stat
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from qwasr.addresses import SHARED, SocketFile, bind_unix, parse_host_port, parse_unix, serve_unix
 from qwasr.errors import ConfigurationError, ServeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-__all__ = ["Address", "Listeners", "ServerCertificate", "parse_address", "parse_addresses"]
+__all__ = ["Address", "Listeners", "ServerCertificate", "parse_addresses"]
 
+_VARIABLE: Final = "HTTP_ADDR"
 _BACKLOG: Final = 1024
 _HANDSHAKE_S: Final = 10.0  # how long a client may take until TLS stands
 _GOODBYE_S: Final = 5.0  # how long a client may take to end TLS
@@ -58,40 +58,16 @@ def parse_addresses(texts: Sequence[str]) -> tuple[Address, ...]:
     addresses = []
     for text in texts:
         kind, slashes, rest = text.partition("://")
-        if text.startswith("unix:"):
-            path = text.removeprefix("unix:").removeprefix("//")
-            if not path or "\0" in path:
-                message = f"HTTP_ADDR={text} does not fit: expected unix:/path/of/the/socket"
-                raise ConfigurationError(message)
+        if path := parse_unix(text, _VARIABLE):
             addresses.append(Address("", 0, path))
         elif slashes and kind in ("http", "https"):
-            addresses.append(Address(*parse_address(rest), tls=kind == "https"))
+            addresses.append(Address(*parse_host_port(rest, _VARIABLE), tls=kind == "https"))
         else:
-            addresses.append(Address(*parse_address(text)))
+            addresses.append(Address(*parse_host_port(text, _VARIABLE)))
     if not addresses:
         message = "HTTP_ADDR is empty: expected host:port, for example 127.0.0.1:8080"
         raise ConfigurationError(message)
     return tuple(addresses)
-
-
-def parse_address(address: str) -> tuple[str, int]:
-    """Split ``host:port``; ``http://`` in front is accepted, IPv6 is in brackets.
-
-    Raises:
-        ConfigurationError: it is something else.
-    """
-    host, colon, port = address.removeprefix("http://").removesuffix("/").rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        colon = ""
-    if not colon or not host or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        message = (
-            f"HTTP_ADDR={address} does not fit: expected host:port, for example 127.0.0.1:8080 or [::1]:8080, "
-            "or unix:/path"
-        )
-        raise ConfigurationError(message)
-    return host, int(port)
 
 
 class ServerCertificate:
@@ -143,8 +119,8 @@ class Listeners:
     Args:
         addresses: where.
         certificate: the server's; ``None`` for no TLS.
-        listening: where other processes listen at the same ports: sockets of one whose place this one takes, and
-            afterwards those of this one.
+        listening: where other processes listen at the same addresses: sockets of one whose place this one takes and
+            of those that all accept from, and afterwards all that this one has.
 
     Attributes:
         urls: the addresses as users know them, with the ports that were taken.
@@ -160,10 +136,9 @@ class Listeners:
     ) -> None:
         self._addresses = addresses
         self._certificate = certificate
-        self._reuse_port = listening is not None
         self._listening = listening
         self._servers: list[asyncio.Server] = []
-        self._sockets: list[tuple[str, int]] = []  # paths of Unix sockets, with the inode that tells ours
+        self._files: list[SocketFile] = []
         self.urls: tuple[str, ...] = ()
         self.port = next((address.port for address in addresses if not address.path), 0)
 
@@ -175,13 +150,14 @@ class Listeners:
         """
         opened: list[Address] = []
         try:
-            for address in self._addresses:
-                port = await self._open(address, protocol)
+            for position, address in enumerate(self._addresses):
+                port = await self._open(position, address, protocol)
                 if not address.path and not any(one.port for one in opened):
                     self.port = port
                 opened.append(replace(address, port=port))
         except BaseException:
             self.close()
+            self._remove_files()
             raise
         self.urls = tuple(address.url(tls=self._tls(address) is not None) for address in opened)
 
@@ -192,11 +168,13 @@ class Listeners:
         self._servers.clear()
         for one in (self._listening or {}).values():
             one.close()
-        for path, inode in self._sockets:
-            with suppress(OSError):
-                if os.lstat(path).st_ino == inode:  # else another server has taken the path over
-                    Path(path).unlink()
-        self._sockets.clear()
+        if self._listening is None:  # else the supervisor does, when the last worker is told to stop
+            self._remove_files()
+
+    def _remove_files(self) -> None:
+        for file in self._files:
+            file.remove()
+        self._files.clear()
 
     def _tls(self, address: Address) -> ssl.SSLContext | None:
         certificate = self._certificate
@@ -205,79 +183,56 @@ class Listeners:
             raise ServeError(message)
         return None if certificate is None or address.tls is False or address.path else certificate.context
 
-    async def _open(self, address: Address, protocol: Callable[[], asyncio.Protocol]) -> int:
+    async def _open(self, position: int, address: Address, protocol: Callable[[], asyncio.Protocol]) -> int:
         """Listen at one address and return its port."""
         tls = self._tls(address)
+        # Each worker has a socket of its own at a port, which spreads connections best. What cannot be bound twice is
+        # bound by the first worker, and all accept from its socket.
+        is_shared = not address.port
+        place = address.url(tls=False).removeprefix("http://")
+        name = f"{SHARED if is_shared else ''}{position} {place} "
+        create = partial(
+            asyncio.get_running_loop().create_server,
+            protocol,
+            backlog=_BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
+            ssl_shutdown_timeout=_GOODBYE_S if tls else None,
+        )
         try:
-            if address.path:
-                self._servers.append(await self._open_unix(address.path, protocol))
-                return 0
-            create = partial(
-                asyncio.get_running_loop().create_server,
-                protocol,
-                backlog=_BACKLOG,
-                ssl=tls,
-                ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
-                ssl_shutdown_timeout=_GOODBYE_S if tls else None,
-            )
-            taken_over = self._taken_over(address)
-            for one in taken_over:
-                self._servers.append(await create(sock=one))
+            # asyncio closes what it gets, and these may be needed once more.
+            taken_over = [one.dup() for key, one in (self._listening or {}).items() if key.startswith(name)]
             if taken_over:
-                return address.port
-            self._refuse_free_port(address)
-            server = await create(host=address.host, port=address.port, reuse_port=self._reuse_port or None)
-            self._hand_over(address, server)
+                for one in taken_over:
+                    self._servers.append(
+                        await (serve_unix(protocol, one, _BACKLOG) if address.path else create(sock=one))
+                    )
+            elif address.path:
+                self._servers.append(await self._open_unix(address.path, protocol))
+            else:
+                reuse_port = self._listening is not None and not is_shared
+                self._servers.append(await create(host=address.host, port=address.port, reuse_port=reuse_port or None))
         except (OSError, OverflowError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            place = address.url(tls=False).removeprefix("http://")
-            message = f"cannot listen on {place} (HTTP_ADDR): {reason}"
+            message = f"cannot listen on {place} ({_VARIABLE}): {reason}"
             raise ServeError(message) from error
-        self._servers.append(server)
-        port: int = server.sockets[0].getsockname()[1]
+        server = self._servers[-len(taken_over) or -1]
+        if not taken_over:
+            self._hand_over(name, server)
+        port: int = 0 if address.path else server.sockets[0].getsockname()[1]
         return port
 
-    def _taken_over(self, address: Address) -> list[socket.socket]:
-        """Return sockets of this address that another process has left; asyncio closes what it gets, so copies."""
-        prefix = f"{address.host}:{address.port} "
-        return [one.dup() for name, one in (self._listening or {}).items() if name.startswith(prefix)]
-
-    def _hand_over(self, address: Address, server: asyncio.Server) -> None:
+    def _hand_over(self, name: str, server: asyncio.Server) -> None:
         """Keep the sockets of a server where a process that comes after finds them: with their queues."""
         if self._listening is not None:
             for number, one in enumerate(server.sockets):
-                copy = socket.socket(fileno=os.dup(one.fileno()))
-                self._listening[f"{address.host}:{address.port} {number}"] = copy
-
-    def _refuse_free_port(self, address: Address) -> None:
-        if self._reuse_port and not address.port:
-            message = f"{address.host}:0 (HTTP_ADDR) would be another port in each worker; name one"
-            raise ServeError(message)
+                self._listening[f"{name}{number}"] = socket.socket(fileno=os.dup(one.fileno()))
 
     async def _open_unix(self, path: str, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Server:
-        if self._reuse_port:
-            message = f"unix:{path} (HTTP_ADDR) belongs to one process: use one worker and no ADMIN_ADDR, or host:port"
-            raise ServeError(message)
-        _remove_stale(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener, file = bind_unix(path)
+        self._files.append(file)
         try:
-            listener.setblocking(False)
-            listener.bind(path)
-            self._sockets.append((path, os.lstat(path).st_ino))
-            return await asyncio.get_running_loop().create_unix_server(protocol, sock=listener, backlog=_BACKLOG)
+            return await serve_unix(protocol, listener, _BACKLOG)
         except BaseException:
             listener.close()
             raise
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket that no one listens at any more; anything else there stays, and is an error when binding."""
-    with suppress(OSError):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(0.2)
-            try:
-                probe.connect(path)
-            except ConnectionRefusedError:
-                Path(path).unlink()

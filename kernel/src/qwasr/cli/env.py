@@ -12,8 +12,7 @@ from qwasr.options import MASK, mask_url
 from qwasr.runtime_options import CommandOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from qwasr.cli._environ import Environ
     from qwasr.options import Variable
 
 
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 @click.option("--markdown", is_flag=True, help="Print a page for documentation: no values, only what can be set.")
 @json_flag
 @with_environ(CommandOptions, only=("env_file", "plugins"))
-def command(environ: dict[str, str], markdown: bool, as_json: bool) -> None:
-    """List every variable: whether it is set, its default, and who reads it. Secrets are masked."""
+def command(environ: Environ, markdown: bool, as_json: bool) -> None:
+    """List every variable: what it is set to and by what, its default, and who reads it. Secrets are masked."""
     from qwasr.backends import store_variables
     from qwasr.environment import all_variables, unread_variables
     from qwasr.registry import Registry
@@ -35,13 +34,13 @@ def command(environ: dict[str, str], markdown: bool, as_json: bool) -> None:
     report = [_describe(variable, environ) for variable in variables]
     for interface in registry.interfaces.values():
         if interface.stores:
-            report += [_store(interface.name, *one) for one in store_variables(interface.name, environ)]
+            report += [_store(interface.name, *one, environ) for one in store_variables(interface.name, environ)]
     warnings = [*registry.problems, *unread_variables(variables, environ, registry)]
     if as_json:
         print_json({"variables": report, "warnings": warnings})
         return
-    rows = [(one["name"], _value(one), one["default"], one["help"], one["reader"]) for one in report]
-    print_table([("VARIABLE", "SET TO", "DEFAULT", "MEANING", "READ BY"), *rows])
+    rows = [(one["name"], _value(one), one["set_by"], one["default"], one["help"], one["reader"]) for one in report]
+    print_table([("VARIABLE", "SET TO", "SET BY", "DEFAULT", "MEANING", "READ BY"), *rows])
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
 
@@ -49,9 +48,9 @@ def command(environ: dict[str, str], markdown: bool, as_json: bool) -> None:
 _PAGE_HEAD = """# Variables
 
 Made by `qwasr env --markdown` from the plug-ins that are installed here; `qwasr env` shows what is set. A variable
-is read once, at start-up. A secret may come from a file: `NAME_FILE=/run/secrets/name`. `--env-file` reads variables
-from a file, and the environment wins over it. Any interface with stores also takes `QWASR_<INTERFACE>__<STORE>`, the
-backend of one named store.
+is read once, at start-up. A secret may come from a file: `NAME_FILE=/run/secrets/name`. `--set NAME=VALUE` sets any of
+them and wins over the environment, which wins over the file that `--env-file` names. Any interface with stores also
+takes `QWASR_<INTERFACE>__<STORE>`, the backend of one named store.
 """
 
 
@@ -64,13 +63,14 @@ def _print_page(variables: list[Variable]) -> None:
         click.echo(f"| {name} | {default} | {one.help} | {one.expectation} | `{one.reader}` |".replace("|  |", "| |"))
 
 
-def _describe(variable: Variable, environ: Mapping[str, str]) -> dict[str, Any]:
+def _describe(variable: Variable, environ: Environ) -> dict[str, Any]:
     value = environ.get(variable.name)
     from_file = variable.secret and bool(environ.get(f"{variable.name}_FILE"))
     shown = MASK if value is not None and variable.secret else value
     return {
         "name": variable.name,
         "set": value is not None or from_file,
+        "set_by": _set_by(f"{variable.name}_FILE" if from_file else variable.name, environ),
         "value": MASK if from_file else (None if shown is None else mask_url(shown)),
         "default": variable.default_text,
         "required": variable.required,
@@ -81,10 +81,15 @@ def _describe(variable: Variable, environ: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _store(interface: str, store: str, name: str, value: str) -> dict[str, Any]:
+def _set_by(name: str, environ: Environ) -> str:
+    return environ.sources.get(name, "environment") if name in environ else ""
+
+
+def _store(interface: str, store: str, name: str, value: str, environ: Environ) -> dict[str, Any]:
     return {
         "name": name,
         "set": True,
+        "set_by": _set_by(name, environ),
         "value": mask_url(value),
         "default": "",
         "required": False,

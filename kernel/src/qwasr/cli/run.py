@@ -37,7 +37,7 @@ class RunCommand(click.Command):
             formatter.write_text(f"The variables of plug-ins cannot be listed: {error}")
         else:
             if variables:
-                with formatter.section("Variables of the installed plug-ins"):
+                with formatter.section("Variables of the installed plug-ins, for --set or the environment"):
                     formatter.write_dl([(one.name, _describe(one.help, one.default_text)) for one in variables])
         super().format_epilog(ctx, formatter)
 

@@ -9,7 +9,8 @@ from qwasr.engine.engine import Engine, EngineOptions
 from qwasr.engine.instance import Store
 from qwasr.engine.linker import ExportedFunction, LinkedComponent
 from qwasr.engine.selfcheck import check_layout
+from qwasr.engine.sized import ValueLimits
 
-__all__ = ["Component", "Engine", "EngineOptions", "ExportedFunction", "LinkedComponent", "Store"]
+__all__ = ["Component", "Engine", "EngineOptions", "ExportedFunction", "LinkedComponent", "Store", "ValueLimits"]
 
 check_layout()

@@ -36,9 +36,9 @@ class ArtefactCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def path(self, component: bytes, settings: str) -> Path:
-        """Return where the artefact of a component lies, present or not."""
-        key = hashlib.blake2b(component, digest_size=24)
+    def path(self, digest: bytes, settings: str) -> Path:
+        """Return where the artefact of the component with this digest lies, present or not."""
+        key = hashlib.blake2b(digest, digest_size=24)
         key.update(settings.encode())
         return self._folder / f"{key.hexdigest()}.cwasm"
 

@@ -4,20 +4,15 @@
 looks at a type again. A lower that fails leaves nothing allocated and the slot as a plain ``false``; it raises
 `Misfit`, which collects the place on its way out. The Python side of each type is listed in `qwasr.values`.
 
-Bytes cross at one place, `byte_list`: 32 bytes of memory for each byte of a ``list<u8>`` is how the C API carries
-them, so both directions are one strided copy.
+Here are values of a fixed size; those with a size of their own are in `qwasr.engine.sized`.
 """
 
 from __future__ import annotations
 
 import math
-import threading
-from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 from qwasr.engine._capi import (
-    VALUE_BYTES,
-    VALUE_WORDS,
     address_of,
     doubles,
     floats,
@@ -30,7 +25,6 @@ from qwasr.engine._capi import (
     u8s,
     u16s,
     u32s,
-    view,
     words,
 )
 
@@ -44,13 +38,6 @@ if TYPE_CHECKING:
 BOOL, S8, U8, S16, U16, S32, U32, S64, U64, F32, F64, CHAR, STRING, LIST = range(14)
 RECORD, TUPLE, VARIANT, ENUM, OPTION, RESULT, FLAGS, RESOURCE = range(14, 22)
 
-# Checked before anything is copied, both ways.
-MAX_ELEMENTS: Final = 2 * 1024 * 1024  # of one list of numbers, and of all lists inside one value, for the guest
-MAX_PASSED_ELEMENTS: Final = 2_796_202  # of all lists that a guest passes in one call: the C API's own, with no setter
-MAX_ITEMS: Final = 256 * 1024  # of one list of anything else
-MAX_STRING_BYTES: Final = 64 * 1024 * 1024
-
-_MAX_COPIED_BYTES: Final = 64 * 1024  # of a list<u8> whose values are copied whole, 32 bytes each, then picked
 _FLOAT32_MAX: Final = 3.4028234663852886e38
 _MAX_SHOWN_NUMBER: Final = 1 << 80
 
@@ -242,107 +229,6 @@ def lower_name(i: int, name: bytes) -> None:
     lib.wasm_byte_vec_new(address_of(i), len(name), name)
 
 
-def _lift_string(i: int) -> str:
-    size = words[i + 1]
-    if size > MAX_STRING_BYTES:
-        raise Oversize(size, MAX_STRING_BYTES, "string", "bytes")
-    return read_bytes(words[i + 2], size).decode()
-
-
-def _lower_string(i: int, value: Any) -> None:
-    try:
-        data = str.encode(value)
-    except (TypeError, UnicodeEncodeError):
-        raise Misfit(value, "string") from None  # invalid UTF-8 would abort the process inside the library
-    if len(data) > MAX_STRING_BYTES:
-        raise Misfit(value, "string", f"{len(data)} bytes, more than {MAX_STRING_BYTES}")
-    lib.wasm_byte_vec_new(address_of(i + 1), len(data), data)
-    words[i] = STRING
-
-
-def _lift_bytes(i: int) -> bytes:
-    size = words[i + 1]
-    if size == 0:
-        return b""
-    if size <= _MAX_COPIED_BYTES:
-        return read_bytes(words[i + 2], VALUE_BYTES * size)[8::VALUE_BYTES]  # four times as fast as what follows
-    if size > MAX_PASSED_ELEMENTS:
-        raise Oversize(size, MAX_PASSED_ELEMENTS, "list<u8>")
-    return view(words[i + 2], VALUE_BYTES * size)[8::VALUE_BYTES].tobytes()
-
-
-def _lower_bytes(i: int, value: Any) -> None:
-    try:
-        data = memoryview(value).cast("B")
-    except TypeError:
-        raise Misfit(value, "list<u8>") from None
-    size = check_size(len(data), value, "list<u8>")
-    lib.wasmtime_component_vallist_new_uninit(address_of(i + 1), size)
-    if size:
-        target = view(words[i + 2], VALUE_BYTES * size)
-        target[::VALUE_BYTES] = bytes((U8,)) * size
-        target[8::VALUE_BYTES] = data
-    words[i] = LIST
-
-
-class _Nesting(threading.local):
-    """Lists inside a list on its way to the guest: each is small enough, and all of them together have to be.
-
-    Attributes:
-        depth: how many lists are being lowered around this place.
-        spent: how many elements they and the lists beside this place have; counts anew in each outermost list.
-    """
-
-    depth = 0
-    spent = 0
-
-
-nesting: Final = _Nesting()
-
-
-def check_size(size: int, value: object, type_name: str, limit: int = MAX_ELEMENTS) -> int:
-    """Return the size of a list on its way to the guest, or raise `Misfit` when it is over its limit."""
-    if size > limit:
-        raise Misfit(value, type_name, f"{size} elements, more than {limit}")
-    if nesting.depth:
-        nesting.spent += size
-        if nesting.spent > MAX_ELEMENTS:
-            raise Misfit(value, type_name, f"with what is beside it more than {MAX_ELEMENTS} elements")
-    return size
-
-
-def number_list(element: Codec, kind: int, code: str) -> Codec:
-    """A list of numbers, one strided copy; `code` is the element's code in the standard `array` module."""
-    name = f"list<{element.name}>"
-    step = VALUE_BYTES // array(code).itemsize
-    first = step // VALUE_WORDS
-
-    def lift(i: int) -> list[Any]:
-        size = words[i + 1]
-        if size == 0:
-            return []
-        if size > MAX_PASSED_ELEMENTS:
-            raise Oversize(size, MAX_PASSED_ELEMENTS, name)
-        return view(words[i + 2], VALUE_BYTES * size).cast(code)[first::step].tolist()  # type: ignore[call-overload,no-any-return]  # the code is not a literal
-
-    def lower(i: int, value: Any) -> None:
-        if isinstance(value, (str, bytes)):
-            raise Misfit(value, name)
-        try:
-            data = memoryview(array(code, value))
-        except (OverflowError, TypeError, ValueError):
-            raise Misfit(value, name) from None
-        size = check_size(len(data), value, name)
-        lib.wasmtime_component_vallist_new_uninit(address_of(i + 1), size)
-        if size:
-            target = view(words[i + 2], VALUE_BYTES * size)
-            target[::VALUE_BYTES] = bytes((kind,)) * size
-            target.cast(code)[first::step] = data  # type: ignore[call-overload]  # the code is not a literal
-        words[i] = LIST
-
-    return Codec(name, lift, lower)
-
-
 SCALARS: Final = {
     "Bool": Codec("bool", _lift_bool, _lower_bool),
     "S8": _integer("s8", S8, s8s, 8),
@@ -356,21 +242,4 @@ SCALARS: Final = {
     "F32": Codec("f32", _lift_f32, _lower_f32),
     "F64": Codec("f64", _lift_f64, _lower_f64),
     "Char": Codec("char", _lift_char, _lower_char),
-    "String": Codec("string", _lift_string, _lower_string),
-}
-
-byte_list: Final = Codec("list<u8>", _lift_bytes, _lower_bytes)
-
-NUMBER_LISTS: Final = {
-    name: number_list(SCALARS[name], kind, code)
-    for name, kind, code in (
-        ("S8", S8, "b"),
-        ("S16", S16, "h"),
-        ("U16", U16, "H"),
-        ("S32", S32, "i"),
-        ("U32", U32, "I"),
-        ("S64", S64, "q"),
-        ("U64", U64, "Q"),
-        ("F64", F64, "d"),
-    )
 }

@@ -1,4 +1,4 @@
-"""A file that may be a component, and what it is when it is not."""
+"""A compiled component, and why one that was to be compiled could not be."""
 
 from __future__ import annotations
 
@@ -12,53 +12,16 @@ from qwasr.engine._capi import pointer
 from qwasr.engine.names import is_wasi_0_3
 from qwasr.engine.reflect import FuncType, InstanceType
 from qwasr.errors import ComponentError
+from qwasr.source import classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import wasmtime
 
-__all__ = ["Component", "classify", "parse_text"]
+__all__ = ["Component", "parse_text"]
 
-_MAGIC: Final = b"\0asm"
-_CORE_VERSION: Final = b"\x01\x00\x00\x00"
-_COMPONENT_LAYER: Final = b"\x01\x00"
-_ELF: Final = b"\x7fELF"
-_TEXT: Final = re.compile(rb"\s*(?:;;|\(;|\()")
 _WASI_0_3: Final = re.compile(rb"wasi:[a-z0-9-]+/[a-z0-9-]+@0\.3\.")
-MAX_COMPONENT_BYTES: Final = 512 * 1024 * 1024
-
-
-def classify(data: bytes, name: str) -> str:
-    """Return ``"component"``, ``"text"`` or ``"precompiled"``.
-
-    Raises:
-        ComponentError: it is something else; the message says what.
-    """
-    if not data:
-        raise ComponentError(f"{name} is empty")
-    if len(data) > MAX_COMPONENT_BYTES:
-        raise ComponentError(
-            f"{name} has {len(data)} bytes, more than the {MAX_COMPONENT_BYTES} that a component may have"
-        )
-    if data.startswith(_ELF):
-        return "precompiled"
-    if data.startswith(_MAGIC):
-        if len(data) < len(_MAGIC) + 4:
-            raise ComponentError(f"{name} is truncated: it ends inside the WebAssembly header")
-        if data[4:8] == _CORE_VERSION:
-            raise ComponentError(
-                f"{name} is a core WebAssembly module, not a component; "
-                "build it for a WASI 0.2 target or wrap it with `wasm-tools component new`"
-            )
-        if data[6:8] != _COMPONENT_LAYER:
-            raise ComponentError(f"{name} is WebAssembly of an unknown layer; a component is expected")
-        return "component"
-    if _TEXT.match(data):
-        return "text"
-    raise ComponentError(
-        f"{name} is not WebAssembly: neither a component, nor component text, nor a precompiled component"
-    )
 
 
 def parse_text(data: bytes, name: str) -> bytes:

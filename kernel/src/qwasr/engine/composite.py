@@ -11,7 +11,6 @@ from qwasr.engine.codec import (
     ENUM,
     FLAGS,
     LIST,
-    MAX_ITEMS,
     OPTION,
     RECORD,
     RESULT,
@@ -21,15 +20,15 @@ from qwasr.engine.codec import (
     Misfit,
     Oversize,
     Source,
-    check_size,
     lift_name,
     lower_name,
-    nesting,
 )
 from qwasr.values import Err, Ok, Some, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from qwasr.engine.sized import SizedCodecs
 
 _ENTRY_WORDS = 6  # of one record field: its name takes two words, its value four
 _NAME_WORDS = 2
@@ -78,27 +77,28 @@ def _lower_all(
         raise
 
 
-def generic_list(element: Codec) -> Codec:
+def generic_list(element: Codec, sizes: SizedCodecs) -> Codec:
     """A list of anything that is not a number."""
     name = f"list<{element.name}>"
+    limit = sizes.limits.items
     lift_one, lower_one = element.lift, element.lower
 
     def lift(i: int) -> list[Any]:
         size = words[i + 1]
-        if size > MAX_ITEMS:
-            raise Oversize(size, MAX_ITEMS, name)
+        if size > limit:
+            raise Oversize(size, limit, name)
         first = (words[i + 2] >> 3) - 1
         return [lift_one(at) for at in range(first, first + size * VALUE_WORDS, VALUE_WORDS)]
 
     def lower(i: int, value: Any) -> None:
         if not isinstance(value, (list, tuple)):
             raise Misfit(value, name)
-        size = check_size(len(value), value, name, MAX_ITEMS)
+        size = sizes.check(value, value, name, limit)
         lib.wasmtime_component_vallist_new_uninit(address_of(i + 1), size)
         if size:
-            nesting.depth += 1
-            if nesting.depth == 1:
-                nesting.spent = size
+            sizes.depth += 1
+            if sizes.depth == 1:
+                sizes.spent = size
             try:
                 _lower_all(
                     i,
@@ -109,7 +109,7 @@ def generic_list(element: Codec) -> Codec:
                     lib.wasmtime_component_vallist_delete,
                 )
             finally:
-                nesting.depth -= 1
+                sizes.depth -= 1
         words[i] = LIST
 
     return Codec(name, lift, lower)

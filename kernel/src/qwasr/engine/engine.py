@@ -7,7 +7,7 @@ import platform
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,13 +18,15 @@ from wasmtime import component as wheel
 
 from qwasr.engine._capi import lib, pointer
 from qwasr.engine.cache import ArtefactCache
-from qwasr.engine.component import MAX_COMPONENT_BYTES, Component, classify, compile_error, parse_text
+from qwasr.engine.component import Component, compile_error, parse_text
 from qwasr.engine.linker import LinkedComponent, link
 from qwasr.engine.pool import STACK_BYTES, TABLE_ELEMENTS, Layout, choose_layout, make_pool, unpooled
+from qwasr.engine.sized import ValueLimits
 from qwasr.engine.slots import Slots
 from qwasr.engine.traps import split_trap
 from qwasr.engine.turnstile import Turnstile
 from qwasr.errors import ComponentError
+from qwasr.source import Source, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +58,7 @@ class EngineOptions:
         tables: how many tables a guest may have.
         instances: how many core instances a guest may have.
         resources: how many host resources a guest may hold at once.
+        values: the most that one value between guest and host may have.
         cache_dir: where compiled components are kept; None keeps none.
         epoch_ms: how long a busy guest runs before it yields, in milliseconds.
         pool: whether to try the pooling allocator.
@@ -72,6 +75,7 @@ class EngineOptions:
     tables: int = 100
     instances: int = 1_000
     resources: int = 10_000
+    values: ValueLimits = field(default_factory=ValueLimits)
     cache_dir: Path | None = None
     epoch_ms: int = 10
     pool: bool = True
@@ -144,12 +148,13 @@ class Engine:
     # ------------------------------------------------------------------ loading
 
     def load(
-        self, source: str | Path | bytes, *, name: str | None = None, allow_precompiled: bool = False
+        self, source: str | Path | bytes | Source, *, name: str | None = None, allow_precompiled: bool = False
     ) -> Component:
         """Compile a component, or take it from the cache. Blocks: seconds for a large one, so call it in a thread.
 
         Args:
-            source: a path to a component (``.wasm``), component text (``.wat``) or a precompiled file; or its bytes.
+            source: a path to a component (``.wasm``), component text (``.wat``) or a precompiled file; or its bytes;
+                or either of them as a `Source`, which knows its name.
             name: what messages call it; the file's stem without.
             allow_precompiled: accept a precompiled file. It is native code and is not checked: trust its author.
 
@@ -157,19 +162,19 @@ class Engine:
             ComponentError: it cannot be read, or is no component that this engine can run; the message says what it is.
         """
         started = time.perf_counter()
-        path = None if isinstance(source, bytes) else Path(source)
-        name = name or (path.stem if path is not None else "component")
-        data = source if isinstance(source, bytes) else _read(Path(source))
-        kind = classify(data, str(path) if path is not None else name)
-        if kind == "precompiled":
-            component = self._load_precompiled(data, name, allowed=allow_precompiled)
+        if not isinstance(source, Source):
+            source = Source.of(source, name)
+        if source.kind == "precompiled":
+            component = self._load_precompiled(source, allowed=allow_precompiled)
         else:
-            binary = parse_text(data, name) if kind == "text" else data
-            component = self._load_component(binary, name)
+            text = source.kind == "text"
+            binary = Source.of(parse_text(source.content(), source.name), source.name) if text else source
+            component = self._load_component(binary)
         component.compile_s = time.perf_counter() - started
         return component
 
-    def _load_precompiled(self, data: bytes, name: str, *, allowed: bool) -> Component:
+    def _load_precompiled(self, source: Source, *, allowed: bool) -> Component:
+        name, data = source.name, source.content()
         if not allowed:
             msg = (
                 f"{name} is a precompiled component, that is native code; "
@@ -194,33 +199,33 @@ class Engine:
         )
         raise ComponentError(msg)
 
-    def _load_component(self, binary: bytes, name: str) -> Component:
+    def _load_component(self, source: Source) -> Component:
+        name = source.name
         try:
-            return self._compile(binary, name, self.layout)
+            return self._compile(source, self.layout)
         except WasmtimeError as error:
             if not self.layout.pooled or "pool" not in str(error):
-                raise compile_error(error, binary, name) from None
+                raise compile_error(error, source.content(), name) from None
             _log.warning("%s does not fit the pool (%s); it runs without one", name, split_trap(str(error))[0])
         try:
-            return self._compile(binary, name, unpooled(self.options.memory_bytes))
+            return self._compile(source, unpooled(self.options.memory_bytes))
         except WasmtimeError as error:
-            raise compile_error(error, binary, name) from None
+            raise compile_error(error, source.content(), name) from None
 
-    def _compile(self, binary: bytes, name: str, layout: Layout) -> Component:
-        native_engine = self._native(layout)
-        if self._cache is None:
-            native = wheel.Component(native_engine, binary)
-            return Component(native, native_engine, name, size_bytes=len(binary), from_cache=False)
-        path = self._cache.path(binary, self._settings(layout))
-        if self._cache.find(path):
+    def _compile(self, source: Source, layout: Layout) -> Component:
+        name, native_engine, settings = source.name, self._native(layout), self._settings(layout)
+        cache = self._cache
+        if cache is not None and cache.find(path := cache.path(source.digest, settings)):
             try:
                 native = wheel.Component.deserialize_file(native_engine, str(path))
             except WasmtimeError as error:
                 _log.warning("compiling %s again: its cached artefact does not load (%s)", name, error)
             else:
-                return Component(native, native_engine, name, size_bytes=len(binary), from_cache=True)
+                return Component(native, native_engine, name, size_bytes=source.size_bytes, from_cache=True)
+        binary = source.content()
         native = wheel.Component(native_engine, binary)
-        self._cache.put(path, native.serialize())
+        if cache is not None:  # under the digest of what was compiled: the file may have been replaced
+            cache.put(cache.path(digest_of(binary), settings), native.serialize())
         return Component(native, native_engine, name, size_bytes=len(binary), from_cache=False)
 
     def _settings(self, layout: Layout) -> str:
@@ -252,16 +257,3 @@ class Engine:
             LinkError: imports are missing (all are listed), or a class lacks a function or takes other parameters.
         """
         return link(self, component, hosts, trap_unknown_imports=trap_unknown_imports, providers=providers)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_COMPONENT_BYTES:
-            raise ComponentError(f"{path} is larger than the {MAX_COMPONENT_BYTES} bytes that a component may have")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ComponentError(f"{path} does not exist") from None
-    except IsADirectoryError:
-        raise ComponentError(f"{path} is a folder; a component file is expected") from None
-    except OSError as error:
-        raise ComponentError(f"{path} cannot be read: {error.strerror}") from None

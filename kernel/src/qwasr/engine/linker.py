@@ -68,7 +68,7 @@ class LinkedComponent:
         self.component = component
         self.trapped: tuple[str, ...] = ()
         self.running = Running()
-        self.types = Types(self.running)
+        self.types = Types(self.running, engine.options.values)
         self.native_engine = component.native_engine_pointer
         self.component_pointer = pointer(component.native)
         self.pointer = lib.wasmtime_component_linker_new(self.native_engine)

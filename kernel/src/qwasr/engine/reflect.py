@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wasmtime import component as wheel
 from wasmtime.component import _types as wheel_types  # the public package does not export every type class
 
-from qwasr.engine.codec import NUMBER_LISTS, SCALARS, Codec, byte_list
+from qwasr.engine.codec import SCALARS, Codec
 from qwasr.engine.composite import (
     ResultCodec,
     enum_codec,
@@ -24,6 +24,7 @@ from qwasr.engine.composite import (
     variant_codec,
 )
 from qwasr.engine.resources import HandleCodec, HostType, Running, guest_codec
+from qwasr.engine.sized import SizedCodecs, ValueLimits
 from qwasr.errors import LinkError
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ InstanceType = wheel_types.ComponentInstanceType
 class Types:
     """The types of one component: their names, their codecs, the resources that the host implements."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Running, limits: ValueLimits) -> None:
         self._running = running
+        self._sized = SizedCodecs(limits)
         self._names: dict[Hashable, str] = {}
         self._codecs: dict[Hashable, Codec] = {}
         self._resources: list[tuple[ResourceType, HostType]] = []
@@ -70,6 +72,8 @@ class Types:
         scalar = SCALARS.get(kind)
         if scalar is not None:
             return scalar
+        if kind == "String":
+            return self._sized.string
         if kind in ("OwnType", "BorrowType"):
             return self._handle(reflected, owned=kind == "OwnType")
         key = self._key(reflected)
@@ -114,8 +118,8 @@ class Types:
                 element = t.element
                 element_kind = type(element).__name__
                 if element_kind == "U8":
-                    return byte_list
-                return NUMBER_LISTS.get(element_kind) or generic_list(self.codec(element))
+                    return self._sized.byte_list
+                return self._sized.number_lists.get(element_kind) or generic_list(self.codec(element), self._sized)
             case "RecordType":
                 return record_codec(name, [(field, self.codec(of)) for field, of in t.fields])
             case "TupleType":

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from qwasr.engine._capi import ALWAYS_READY, VALUE_WORDS, address_of, ffi, lib, new_words, words
-from qwasr.engine.codec import SCALARS, byte_list, number_list
+from qwasr.engine.codec import SCALARS
 from qwasr.engine.composite import (
     ResultCodec,
     enum_codec,
@@ -21,6 +21,7 @@ from qwasr.engine.composite import (
     tuple_codec,
     variant_codec,
 )
+from qwasr.engine.sized import SizedCodecs
 from qwasr.values import Err, Ok, Some, Variant
 
 __all__ = ["check_layout"]
@@ -65,7 +66,8 @@ class _Pair:
 
 
 def _samples() -> list[tuple[Any, Any]]:
-    u32, string = SCALARS["U32"], SCALARS["String"]
+    sized = SizedCodecs()
+    u32, string = SCALARS["U32"], sized.string
     option = option_codec(u32, nested=False)
     return [
         (SCALARS["Bool"], True),
@@ -77,9 +79,9 @@ def _samples() -> list[tuple[Any, Any]]:
         (SCALARS["F64"], -1e300),
         (SCALARS["Char"], "\U0001f980"),
         (string, "grüße"),
-        (byte_list, bytes(range(256))),
-        (number_list(u32, 6, "I"), [1, 2**32 - 1]),
-        (generic_list(string), ["", "a", "bc"]),
+        (sized.byte_list, bytes(range(256))),
+        (sized.number_lists["U32"], [1, 2**32 - 1]),
+        (generic_list(string, sized), ["", "a", "bc"]),
         (tuple_codec([u32, string]), (1, "one")),
         (record_codec("pair", [("a", u32), ("b", string)]), _Pair()),
         (variant_codec("v", [("none", None), ("some-string", string)]), Variant("some-string", "x")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from qwasr.engine.codec import MAX_PASSED_ELEMENTS
+from qwasr.engine.sized import MAX_PASSED_ELEMENTS
 from qwasr.errors import FuelExhausted, GuestError, GuestTrap, InstantiationError, ValueTooLarge
 
 __all__ = ["guest_error", "instantiation_error", "split_trap"]

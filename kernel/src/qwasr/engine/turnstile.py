@@ -4,7 +4,8 @@ A turn of the event loop has a budget for guests, one slice (an epoch, 10 ms). W
 and pay for it with one comparison. Once it is spent, whoever wants to run (a new call, too) stands in line:
 
 - *Fresh* guests, which have run for less than half a slice, go first, in the order they came, as many a turn as its
-  budget holds.
+  budget holds. While fresh ones grow tired, the line moves by one of them a turn, and who comes behind many of that
+  kind would wait for all of them: 5 s behind 256. So then the last to come go first, in every second turn.
 - *Tired* ones, which have run longer, go one a turn, in the order they came. If all of them ran again in each turn, a
   turn would take as long as all their slices together: 2.6 s with 256 endless guests.
 
@@ -22,7 +23,7 @@ __all__ = ["Turnstile"]
 
 _QUIET_SHARE: Final = 0.1  # of a slice: below, nobody needs to know that a turn ended, and no callback is scheduled
 _SHARE: Final = 0.5  # of a slice: who has run longer is tired; an epoch's tick comes after half of one on average
-_BATCH: Final = 32  # fresh guests woken in a turn; who finds the budget spent stands at the head of the line again
+_BATCH: Final = 32  # fresh guests woken in a turn, from each end; who finds the budget spent stands there again
 
 
 class Turnstile:
@@ -42,9 +43,13 @@ class Turnstile:
     __slots__ = (
         "_back",
         "_fresh",
+        "_last_first",
+        "_late",
         "_loop",
+        "_new",
         "_scheduled",
         "_tired",
+        "_tired_before",
         "closed",
         "quiet_s",
         "share_s",
@@ -58,14 +63,19 @@ class Turnstile:
         self.quiet_s = slice_s * _QUIET_SHARE
         self.spent_s = 0.0
         self.closed = False
-        self._fresh: deque[asyncio.Future[None]] = deque()
-        self._back: list[asyncio.Future[None]] = []  # before the fresh ones: they had been let through or interrupted
-        self._tired: deque[asyncio.Future[None]] = deque()
+        # In the order of coming, except who was let through or interrupted; a result is whether it was from the end.
+        self._fresh: deque[asyncio.Future[bool]] = deque()
+        self._back: list[asyncio.Future[bool]] = []  # for the next turn: before the others
+        self._late: list[asyncio.Future[bool]] = []  # behind them, the last one first
+        self._new: list[asyncio.Future[bool]] = []  # behind these
+        self._tired: deque[asyncio.Future[bool]] = deque()
+        self._tired_before = 0  # how many tired ones stood in line at the end of the last turn
+        self._last_first = False
         self._scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._back) + len(self._tired)
+        return sum(map(len, (self._fresh, self._back, self._late, self._new, self._tired)))
 
     def note(self) -> None:
         """Take notice of `spent_s`: it begins anew with the next turn, and until then nobody may start who is late."""
@@ -87,21 +97,22 @@ class Turnstile:
             self._tired.append(future)
             await future
             return
+        line = self._back if interrupted else self._new
         while True:
             future = loop.create_future()
-            (self._back if interrupted else self._fresh).append(future)
+            line.append(future)
             self.closed = True
-            await future
+            from_end = await future
             if self.spent_s < self.slice_s:
                 return
-            interrupted = True
+            line = self._late if from_end else self._back
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop is not self._loop:  # the embedder runs one loop after another; what waited in the old one is gone
             self._loop = loop
-            self._fresh.clear()
-            self._back.clear()
-            self._tired.clear()
+            for line in (self._fresh, self._back, self._late, self._new, self._tired):
+                line.clear()
+            self._tired_before = 0
             self._scheduled = self.closed = False
         if not self._scheduled:
             self._scheduled = True
@@ -112,21 +123,29 @@ class Turnstile:
             return
         self._scheduled = False
         self.spent_s = 0.0
-        if self._back:
+        if self._back or self._late or self._new:
             self._fresh.extendleft(reversed(self._back))
+            self._fresh.extend(reversed(self._late))
+            self._fresh.extend(self._new)
             self._back.clear()
+            self._late.clear()
+            self._new.clear()
+        self._last_first = len(self._tired) > self._tired_before and not self._last_first
+        last = _let_through(self._fresh, _BATCH, from_end=True) if self._last_first else 0
         # Closed for newcomers until those who were let through have run: that is before the next call of this.
-        self.closed = bool(_let_through(self._fresh, _BATCH))
-        if _let_through(self._tired, 1) or self.closed:
+        self.closed = bool(_let_through(self._fresh, _BATCH) + last)
+        tired = _let_through(self._tired, 1)
+        if tired or self.closed:
             self._schedule(loop)
+        self._tired_before = len(self._tired) + tired  # it comes back
 
 
-def _let_through(line: deque[asyncio.Future[None]], count: int) -> int:
-    """Wake the first of a line; return how many that were. Who has given up costs nobody a place."""
+def _let_through(line: deque[asyncio.Future[bool]], count: int, *, from_end: bool = False) -> int:
+    """Wake the first, or the last, of a line; return how many that were. Who has given up costs nobody a place."""
     woken = 0
     while line and woken < count:
-        future = line.popleft()
+        future = line.pop() if from_end else line.popleft()
         if not future.done():
-            future.set_result(None)
+            future.set_result(from_end)
             woken += 1
     return woken
