@@ -14,9 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many processes run the tests: a number, or one for each core.
 TEST_PROCESSES ?= auto
 
-OURS := qwasr qwasr-kernel qwasr-wasi qwasr-http qwasr-keyvalue
-DISTRIBUTIONS := . kernel $(wildcard interfaces/*)
-PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+PYPROJECTS := pyproject.toml kernel/pyproject.toml $(wildcard interfaces/*/pyproject.toml backends/*/pyproject.toml)
+DISTRIBUTIONS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
+OURS := $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(PYPROJECTS))
 
 # uv from the PATH, or else a private one in .tools, in the version that the lock names.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
@@ -63,7 +63,7 @@ docs: .venv/.stamp ## the generated page of variables, docs/variables.md
 
 lock: $(UV) ## pin every package with its hashes in requirements.lock, and npm's in the folders that have a package.json
 	$(UV) pip compile -q --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
-		--group dev $(addprefix --no-emit-package ,$(OURS)) pyproject.toml -o requirements.lock
+		--group dev $(addprefix --no-emit-package ,$(OURS)) $(PYPROJECTS) -o requirements.lock
 	for folder in tools bench/npm; do
 	  rm -f $$folder/package-lock.json
 	  (cd $$folder && npm install --package-lock-only --ignore-scripts --no-progress && node $(CURDIR)/tools/lock.mjs)

@@ -11,6 +11,8 @@ import pytest
 from tools.guests import discover
 from tools.languages import MissingTool
 
+pytest_plugins = ["tests.services.plugin"]
+
 
 @pytest.fixture(scope="session")
 def guest_path() -> Callable[[str], Path]:

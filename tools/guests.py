@@ -1,8 +1,9 @@
-"""Builds the guest components of `examples/` and `tests/guests/` into `build/guests/<name>.wasm`.
+"""Builds the guest components of `examples/`, `tests/guests/` and `tests/commands/` into `build/guests/<name>.wasm`.
 
-A guest is a folder with `wit/world.wit` (one world) and its source: `app.py`, `guest.c` or `Cargo.toml`. What its world
-names is collected from the repository's `wit/` (and the guest's own `wit/deps/`). A guest is built again when its
-sources, its WIT, a language's tools or the way they are called change.
+A guest is a folder with `wit/world.wit` (one world) and its source: `app.py`, `guest.c`, `main.c` or `Cargo.toml`;
+`main.c` is a C program with `main`, linked with wasi-libc. What its world names is collected from the repository's
+`wit/` (and the guest's own `wit/deps/`). A guest is built again when its sources, its WIT, a language's tools or how
+they are called change.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tools.languages import LANGUAGES, BuildError, Job, Language, MissingTool
 
 ROOT = Path(__file__).resolve().parent.parent
 _NAMED_PACKAGE = re.compile(r"\b([a-z][a-z0-9-]*):([a-z][a-z0-9-]*)(?:/[a-z0-9-]+)?@([0-9][\w.-]*\w)")
+_FOLDERS = ("examples", "tests/guests", "tests/commands")
 _NOT_SOURCE = {"target", "tests", "__pycache__", "README.md", "Cargo.lock"}
 
 
@@ -103,7 +105,7 @@ def write_tree(folder: Path, tree: dict[str, bytes]) -> None:
 
 def discover(root: Path = ROOT) -> dict[str, Guest]:
     """Every guest of the repository by its name."""
-    worlds = [*root.glob("examples/*/wit/world.wit"), *root.glob("tests/guests/*/wit/world.wit")]
+    worlds = [world for folder in _FOLDERS for world in root.glob(f"{folder}/*/wit/world.wit")]
     folders = sorted(world.parent.parent for world in worlds)
     kinds = ((folder, language) for folder in folders for language in LANGUAGES)
     return {f.name: Guest(f, language, root) for f, language in kinds if (f / language.marker).exists()}

@@ -1,29 +1,32 @@
-"""How a guest of each language becomes a component: componentize-py, zig's C compiler, cargo."""
+"""How a guest of each language becomes a component: componentize-py, zig's C compiler and its wasi-libc, cargo."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-TOOLS = Path(__file__).resolve().parent
-BUILD = TOOLS.parent / "build"
+from tools.packages import PREVIEW1_COMMAND
+from tools.processes import BUILD, TOOLS, BuildError, MissingTool, program, run
+
+__all__ = [
+    "LANGUAGES",
+    "BuildError",
+    "Job",
+    "Language",
+    "MissingTool",
+    "build_native",
+    "componentize_program",
+]
+
 _C_FLAGS = ("-target", "wasm32-freestanding", "-std=c11", "-Oz", "-nostdlib", "-mbulk-memory")
 _C_WARNINGS = ("-Wall", "-Wextra", "-Werror")
+_C_LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu11", "-O2", "-mbulk-memory")
 _C_LINKER = ("-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,-z,stack-size=65536")
-
-
-class MissingTool(Exception):
-    """A guest's language has no tools here; the message says what to install."""
-
-
-class BuildError(Exception):
-    """A guest's build failed; the message holds what its tools printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +54,12 @@ class Language:
     build: Callable[[Job], None]
 
 
-def _run(*command: str | Path, cwd: Path = TOOLS, env: dict[str, str] | None = None) -> str:
-    parts = [str(part) for part in command]
-    done = subprocess.run(parts, cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BuildError(f"{' '.join(parts)}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
 def _distribution(name: str) -> str:
     try:
         return f"{name} {importlib.metadata.version(name)}"
     except importlib.metadata.PackageNotFoundError:
         msg = f"{name} is not installed in this environment: `make .venv/.stamp` does it"
         raise MissingTool(msg) from None
-
-
-def _program(name: str, hint: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise MissingTool(f"{name} is not on the PATH: {hint}")
-    return found
 
 
 # Python
@@ -89,15 +77,15 @@ def _build_python(job: Job) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, copy)
     tool = Path(sys.executable).with_name("componentize-py")
-    _run(tool, "-d", job.wit, "componentize", "-p", app, "app", "-o", job.target)
+    run(tool, "-d", job.wit, "componentize", "-p", app, "app", "-o", job.target)
 
 
 # C, and the step from a core module to a component that Rust needs, too
 
 
 def _componentizer_versions() -> list[str]:
-    _program("node", "install Node.js 20 or newer")
-    _program("npm", "install npm, with Node.js 20 or newer")
+    program("node", "install Node.js 20 or newer")
+    program("npm", "install npm, with Node.js 20 or newer")
     return [(TOOLS / "package-lock.json").read_text(), (TOOLS / "componentize.mjs").read_text()]
 
 
@@ -107,25 +95,59 @@ def install_npm(folder: Path) -> Path:
     installed = modules / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         # not `npm ci`: it refuses a lock that lacks optional packages, and jco-node-fs names some that do not exist
-        _run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress", cwd=folder)
+        run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress", cwd=folder)
         installed.touch()
     return modules
 
 
-def _componentize(core: Path, target: Path, *wit: Path) -> None:
+def _componentize(core: Path, target: Path, *wit_and_adapter: Path | str) -> None:
     install_npm(TOOLS)
-    _run("node", TOOLS / "componentize.mjs", core, target, *wit)
+    run("node", TOOLS / "componentize.mjs", core, target, *wit_and_adapter)
 
 
 def _c_versions() -> list[str]:
     return [_distribution("ziglang"), *_componentizer_versions()]
 
 
+def _zig_cc(*arguments: str | Path) -> None:
+    run(sys.executable, "-m", "ziglang", "cc", *arguments)
+
+
 def _build_c(job: Job) -> None:
     core = job.target.with_name("core.wasm")
     sources = [path for path in job.sources if path.suffix == ".c"]
-    _run(sys.executable, "-m", "ziglang", "cc", *_C_FLAGS, *_C_WARNINGS, *_C_LINKER, *sources, "-o", core)
+    _zig_cc(*_C_FLAGS, *_C_WARNINGS, *_C_LINKER, *sources, "-o", core)
     _componentize(core, job.target, job.wit)
+
+
+# C programs with `main`, linked with wasi-libc: commands
+
+
+def _command_versions() -> list[str]:
+    return [*_c_versions(), PREVIEW1_COMMAND.sha256, (TOOLS / "exit_code.c").read_text()]
+
+
+def _build_command(job: Job) -> None:
+    core = job.target.with_name("core.wasm")
+    objects = []
+    for source in (path for path in job.sources if path.suffix == ".c"):
+        made = job.target.with_name(f"{source.stem}.o")
+        renamed = ("-Dmain=program_main", "-Dexit=program_exit")
+        _zig_cc(*_C_LIBC_FLAGS, *_C_WARNINGS, *renamed, "-c", source, "-o", made)
+        objects.append(made)
+    _zig_cc(*_C_LIBC_FLAGS, *_C_WARNINGS, "-s", *objects, TOOLS / "exit_code.c", "-o", core)
+    _componentize(core, job.target, job.wit, PREVIEW1_COMMAND.get())
+
+
+def componentize_program(core: Path, target: Path) -> None:
+    """Turns a program for WASI preview 1, linked by anyone, into a command."""
+    _componentizer_versions()
+    _componentize(core, target, "", PREVIEW1_COMMAND.get())
+
+
+def build_native(sources: Iterable[Path], target: Path) -> None:
+    """Builds C sources for this machine: what a command is compared with."""
+    _zig_cc("-std=gnu11", "-O2", *_C_WARNINGS, *(path.resolve() for path in sources), "-o", target)
 
 
 # Rust
@@ -139,12 +161,12 @@ class _Rust:
 
 
 def _find_rust() -> _Rust:
-    _program("cargo", "install Rust, with rustup")
+    program("cargo", "install Rust, with rustup")
     for rustc in filter(None, (shutil.which("rustc"), shutil.which("rustc", path=os.defpath))):
-        library = Path(_run(rustc, "--print", "target-libdir", "--target", "wasm32-wasip2").strip())
-        sources = Path(_run(rustc, "--print", "sysroot").strip()) / "lib/rustlib/src/rust/library/Cargo.lock"
+        library = Path(run(rustc, "--print", "target-libdir", "--target", "wasm32-wasip2").strip())
+        sources = Path(run(rustc, "--print", "sysroot").strip()) / "lib/rustlib/src/rust/library/Cargo.lock"
         if library.exists() or sources.exists():
-            return _Rust(rustc, _run(rustc, "-vV"), library.exists())
+            return _Rust(rustc, run(rustc, "-vV"), library.exists())
     msg = "Rust has no wasm32 target: rustup target add wasm32-wasip2 (on Debian: apt install rustc-web rust-web-src)"
     raise MissingTool(msg)
 
@@ -162,7 +184,7 @@ def _build_rust(job: Job) -> None:
     library = f"release/{crate.replace('-', '_')}.wasm"
     env = {"RUSTC": rust.rustc}
     if rust.has_target:
-        _run(*cargo, "wasm32-wasip2", cwd=job.folder, env=env)
+        run(*cargo, "wasm32-wasip2", cwd=job.folder, env=env)
         shutil.copy(output / "wasm32-wasip2" / library, job.target)
         return
     linker = output / "wasm-ld"
@@ -170,12 +192,13 @@ def _build_rust(job: Job) -> None:
     linker.write_text(f'#!/bin/sh\n[ "$1" != -flavor ] || shift 2\nexec "{sys.executable}" -m ziglang wasm-ld "$@"\n')
     linker.chmod(0o755)
     env |= {"RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER": str(linker)}
-    _run(*cargo, "wasm32-unknown-unknown", "-Zbuild-std=std,panic_abort", cwd=job.folder, env=env)
+    run(*cargo, "wasm32-unknown-unknown", "-Zbuild-std=std,panic_abort", cwd=job.folder, env=env)
     _componentize(output / "wasm32-unknown-unknown" / library, job.target)
 
 
 LANGUAGES = (
     Language("app.py", _python_versions, _build_python),
     Language("guest.c", _c_versions, _build_c),
+    Language("main.c", _command_versions, _build_command),
     Language("Cargo.toml", _rust_versions, _build_rust),
 )

@@ -213,6 +213,13 @@ def test_a_store_without_a_backend_of_its_own_opens_on_the_default() -> None:
     assert backends.default == "default"
 
 
+def test_each_backend_is_there_once_with_the_default_first() -> None:
+    default, other = object(), object()
+    backends = BackendSet("shelves", default, {"A": other, "B": default, "C": other})
+    assert backends.each() == [default, other]
+    assert BackendSet[object]("shelves", None).each() == []
+
+
 def test_the_list_of_stores_refuses_every_other_name() -> None:
     backends = BackendSet("shelf", "default", allowed=["a", "b"])
     assert backends.named("a") == "default"

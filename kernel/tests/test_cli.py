@@ -105,7 +105,7 @@ def qwasr(environ: dict[str, str]) -> Run:
 
 def test_help_lists_our_commands_those_of_plugins_and_the_exit_codes(qwasr: Run) -> None:
     shown = qwasr("--help").stdout
-    for word in ("run", "compile", "inspect", "plugins", "env", "hello", "Exit codes:"):
+    for word in ("run", "doctor", "compile", "inspect", "plugins", "env", "new", "completion", "hello", "Exit codes:"):
         assert word in shown
 
 
@@ -182,6 +182,11 @@ def test_flag_wins_over_environment_and_environment_over_env_file(
     assert (values["QWASR_CONCURRENCY"], values["QWASR_SHUTDOWN_S"], values["WOOD_KEY"]) == ("5", "7", "***")
     wrong = qwasr("run", write_component("asking"), "--concurrency", "0", QWASR_CONCURRENCY="9")
     assert "QWASR_CONCURRENCY=0 does not fit" in wrong.stderr
+
+
+@pytest.mark.parametrize("flag", ["--backend-timeout", "--backend-timeout-s"])
+def test_a_flag_of_seconds_may_leave_its_unit_out(qwasr: Run, write_component: Make, flag: str) -> None:
+    assert "QWASR_BACKEND_TIMEOUT_S=-1.0 does not fit" in qwasr("run", write_component("asking"), flag, "-1").stderr
 
 
 def test_set_sets_any_variable_and_wins_over_environment_and_env_file(qwasr: Run, tmp_path: Path) -> None:

@@ -15,17 +15,17 @@ from qwasr.call import CallInfo
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
 
-__all__ = ["Deadlines", "TimedCall"]
+__all__ = ["Deadlines", "Timed", "TimedCall"]
 
 
-class TimedCall(CallInfo):
-    """A call with a time limit.
+class Timed:
+    """Something that a task waits for, with a time limit; a subclass has the three attributes among its slots.
 
     As with `asyncio.timeout`, running out cancels the task that waits, and `settle` tells that cancellation from one
     that came from outside.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_task")
+    __slots__ = ()
 
     _task: Any  # a task of any result
     _cancelling: int
@@ -33,17 +33,23 @@ class TimedCall(CallInfo):
 
     def expire(self) -> None:
         """Cancel the task that waits."""
-        self._expired = True
+        self._expired = True  # type: ignore[misc]  # a subclass has the slot
         self._task.cancel()
 
     def settle(self) -> bool:
         """Take the cancellation back; return whether there was no other one."""
-        self._expired = False
+        self._expired = False  # type: ignore[misc]  # as above
         return bool(self._task.uncancel() <= self._cancelling)
 
 
+class TimedCall(CallInfo, Timed):
+    """A call of a guest with a time limit."""
+
+    __slots__ = ("_cancelling", "_expired", "_task")
+
+
 class Deadlines:
-    """The deadlines of one guest's calls.
+    """The deadlines of one guest's calls, or of the calls that its host functions make.
 
     Args:
         limit_s: how long a call may take, in seconds.
@@ -53,20 +59,20 @@ class Deadlines:
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
-        self._ends: dict[TimedCall, float] = {}
+        self._ends: dict[Timed, float] = {}
         self._timer: TimerHandle | None = None
 
-    def begin(self, call: TimedCall) -> None:
+    def begin(self, call: Timed) -> None:
         """Start the clock for the running task."""
         task: Any = current_task()
         call._task = task
-        call._cancelling = task.cancelling()
+        call._cancelling = task.cancelling()  # type: ignore[misc]  # as above
         loop = get_running_loop()
         self._ends[call] = end = loop.time() + self.limit_s
         if self._timer is None:
             self._timer = loop.call_at(end, self._ring, loop)
 
-    def end(self, call: TimedCall) -> None:
+    def end(self, call: Timed) -> None:
         """Stop the clock; nothing happens when it is not running."""
         self._ends.pop(call, None)
 

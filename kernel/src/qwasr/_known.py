@@ -46,7 +46,15 @@ BACKEND_DISTRIBUTIONS: Final = {
         "opentelemetry": ("opentelemetry", "otlp"),
         "postgres": ("postgres", "postgresql"),
         "rabbitmq": ("amqp", "amqps", "rabbitmq"),
-        "redis": ("redis", "rediss"),
+        "redis": (
+            "redis",
+            "rediss",
+            "redis+unix",
+            "redis+sentinel",
+            "rediss+sentinel",
+            "redis+cluster",
+            "rediss+cluster",
+        ),
         "smtp": ("smtp", "smtps"),
     }.items()
     for name in names

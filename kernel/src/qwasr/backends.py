@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwasr.errors import ConfigurationError
 from qwasr.options import mask_url
+from qwasr.settings import ENVIRONMENT, source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +162,8 @@ def _chosen(
     registry: Registry,
     environ: Mapping[str, str],
 ) -> Choice:
-    why = f"{variable}={mask_url(text)}"
+    origin = source(environ, variable)
+    why = f"{variable}={mask_url(text)}" + ("" if origin == ENVIRONMENT else f" from {origin}")
     try:
         if "://" not in text:
             return _connected(interface, store, registry.backend(interface.name, text), environ, why)

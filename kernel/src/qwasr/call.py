@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from qwasr._deadlines import Deadlines
+    from qwasr.command import Command
     from qwasr.engine.instance import Store
     from qwasr.trace import Traced
 
@@ -37,7 +39,7 @@ class CallInfo:
         cause: what the call was made for, if that has a trace; see `qwasr.trace`.
     """
 
-    __slots__ = ("cause", "guest", "id", "logged_bytes", "store")
+    __slots__ = ("__weakref__", "cause", "guest", "id", "logged_bytes", "store")
 
     def __init__(self, id: str, guest: str, store: Store) -> None:  # noqa: A002 - the field's own name
         self.id = id
@@ -45,6 +47,16 @@ class CallInfo:
         self.store = store
         self.logged_bytes = 0
         self.cause: Traced | None = None
+
+    @property
+    def backend_deadlines(self) -> Deadlines | None:
+        """What ends calls of backends that take too long; ``None`` where nothing does."""
+        return None
+
+    @property
+    def command(self) -> Command | None:
+        """What the call is given where it is one run of a command."""
+        return None
 
 
 def current_call() -> CallInfo:

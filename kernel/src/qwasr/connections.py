@@ -7,16 +7,18 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from qwasr.backends import fold, interface_variable
-from qwasr.errors import BackendError, ConfigurationError, QwasrError, StoreNotAllowed
+from qwasr.errors import BackendError, ConfigurationError, PluginError, QwasrError, StoreNotAllowed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from qwasr.backends import Choice
+    from qwasr.hooks import Interface
+    from qwasr.hosting import HostInterface
     from qwasr.options import ConnectOptions
     from qwasr.protocols import Backend
 
-__all__ = ["BackendSet", "Connections"]
+__all__ = ["BackendSet", "Connections", "make_hosts", "refuse_divided"]
 
 _logger = logging.getLogger("qwasr.backends")
 B = TypeVar("B")
@@ -113,6 +115,11 @@ class BackendSet(Generic[B]):
             raise BackendError(f"{self._interface} has no backend; install one, or set a default in its Interface")
         return self._default
 
+    def each(self) -> Sequence[B]:
+        """Return every backend once, the default one first."""
+        every = [self._default, *self._stores.values()]
+        return [one for n, one in enumerate(every) if one is not None and all(one is not other for other in every[:n])]
+
     def named(self, identifier: str) -> B:
         """Return the backend of one named store.
 
@@ -133,6 +140,40 @@ class BackendSet(Generic[B]):
             variable = f"{interface_variable(self._interface)}__{folded}"
             raise StoreNotAllowed(f"{variable} stands for the store {owner!r}, so {identifier!r} cannot be opened")
         return backend
+
+
+def make_hosts(interface: Interface, backends: BackendSet[Any]) -> list[HostInterface]:
+    """Return the objects behind an interface's imports.
+
+    Raises:
+        PluginError: the interface's own code fails.
+    """
+    try:
+        classes: Iterable[Any] = interface.hosts()
+        return [cls(backends) for cls in classes]
+    except QwasrError:
+        raise
+    except Exception as error:
+        message = f"the interface {interface.name} cannot be set up: {type(error).__name__}: {error}"
+        raise PluginError(message) from error
+
+
+def refuse_divided(choices: Iterable[Choice], workers: int) -> None:
+    """Refuse backends that would keep one thing in each worker where the user means one thing.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    for choice in choices:
+        if getattr(choice.backend, "per_process", False):
+            binding = choice.binding
+            variable = interface_variable(binding.interface) + (f"__{binding.store}" if binding.store else "")
+            message = (
+                f"{binding}: {binding.backend} keeps its data in one process, and each of {workers} workers would have "
+                f"its own; choose a service that all share, for example {variable}=redis or {variable}=sqlite://…, "
+                "or run one worker"
+            )
+            raise ConfigurationError(message)
 
 
 async def _complaint(backend: Backend, timeout_s: float) -> str | None:

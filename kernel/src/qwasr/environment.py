@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from qwasr._known import did_you_mean
+from qwasr._known import did_you_mean, wit_base
 from qwasr._variables import read_variable
 from qwasr.backends import interface_variable
 from qwasr.errors import OptionError
@@ -15,29 +15,16 @@ from qwasr.runtime_options import CommandOptions, RuntimeOptions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from qwasr.hooks import Interface
     from qwasr.options import ConnectOptions
     from qwasr.registry import Registry
 
-__all__ = ["all_variables", "check_settings", "unread_variables"]
+__all__ = ["all_variables", "check_settings", "interface_variables", "misspelt", "unread_variables"]
 
 
 def all_variables(registry: Registry) -> list[Variable]:
     """Return the variables of the kernel, the command line, the interfaces, and all installed backends and servers."""
-    found: list[Variable] = []
-    for name, interface in sorted(registry.interfaces.items()):
-        variable = interface_variable(name)
-        choice = f"backend of {name}, by name or URL"
-        found.append(Variable(name=variable, default=interface.default, reader="qwasr.backends.choose", help=choice))
-        if interface.stores:
-            found.append(
-                Variable(
-                    name=f"{variable}_STORES",
-                    kind="tuple",
-                    optional=True,
-                    reader="qwasr.backends.allowed_stores",
-                    help=f"the only named stores of {name} that guests may open",
-                )
-            )
+    found = [variable for name in sorted(registry.interfaces) for variable in _choosing(registry.interfaces[name])]
     readers: list[type[ConnectOptions]] = [
         RuntimeOptions,
         CommandOptions,
@@ -47,6 +34,38 @@ def all_variables(registry: Registry) -> list[Variable]:
     # Two backends may share one options class, and two classes one variable; each reader is listed once.
     for options in dict.fromkeys(readers):
         found += options.variables()
+    return found
+
+
+def interface_variables(registry: Registry) -> dict[str, list[Variable]]:
+    """Return the variables of each interface: what chooses its backends, and those of its backends and servers."""
+    found: dict[str, list[Variable]] = {}
+    for name, interface in sorted(registry.interfaces.items()):
+        packages = {wit_base(wit).partition("/")[0] for wit in interface.wit}
+        readers: list[type[ConnectOptions]] = [
+            *(backend.Options for backend in registry.backends(name).values()),
+            *(one.Options for one in registry.servers if one.export.partition("/")[0] in packages),
+        ]
+        declared = (variable for options in dict.fromkeys(readers) for variable in options.variables())
+        found[name] = [*_choosing(interface), *declared]
+    return found
+
+
+def _choosing(interface: Interface) -> list[Variable]:
+    """Return the variables that choose an interface's backends."""
+    name = interface_variable(interface.name)
+    choice = f"backend of {interface.name}, by name or URL"
+    found = [Variable(name=name, default=interface.default, reader="qwasr.backends.choose", help=choice)]
+    if interface.stores:
+        found.append(
+            Variable(
+                name=f"{name}_STORES",
+                kind="tuple",
+                optional=True,
+                reader="qwasr.backends.allowed_stores",
+                help=f"the only named stores of {interface.name} that guests may open",
+            )
+        )
     return found
 
 
@@ -68,7 +87,9 @@ def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], 
     for name in sorted(set(environ) - known):
         if name.startswith(stores):
             continue
-        slip = next((candidate for candidate in sorted(known) if _is_slip(name, candidate)), None)
+        prefix = name.partition("_")[0]
+        near = (one for one in sorted(known) if one.partition("_")[0] == prefix and _is_slip(name, one))
+        slip = next(near, None)
         if slip is not None:
             sentences.append(f"nothing reads the variable {name}. Did you mean {slip!r}?")
         elif name.startswith("QWASR_"):
@@ -109,10 +130,22 @@ def _stores(registry: Registry) -> tuple[str, ...]:
     return tuple(f"{interface_variable(name)}__" for name, one in registry.interfaces.items() if one.stores)
 
 
+def misspelt(
+    wanted: Iterable[Variable], variables: Iterable[Variable], environ: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Return what is set and read by nobody, but spelt almost like something wanted, each with that.
+
+    Args:
+        wanted: the variables that may have been meant; their first words may be misspelt too.
+        variables: everything that is read.
+        environ: what is set.
+    """
+    unread = sorted(set(environ) - _names(variables))
+    return [(name, right) for right in sorted(_names(wanted)) for name in unread if _is_slip(name, right)]
+
+
 def _is_slip(name: str, candidate: str) -> bool:
-    """Whether two names of one prefix differ by a slip of the fingers: a letter more or less, or two exchanged."""
-    if name.partition("_")[0] != candidate.partition("_")[0]:
-        return False
+    """Whether two names differ by a slip of the fingers: a letter more or less, or two exchanged."""
     start = _common_letters(name, candidate)
     end = _common_letters(name[start:][::-1], candidate[start:][::-1])
     left, right = name[start : len(name) - end], candidate[start : len(candidate) - end]

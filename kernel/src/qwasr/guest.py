@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qwasr.call import CallInfo
     from qwasr.engine import ExportedFunction, LinkedComponent
     from qwasr.engine.reuse import Reuse
+    from qwasr.hosting import HostInterface
 
 __all__ = ["Guest", "GuestCall"]
 
@@ -35,7 +36,7 @@ class Guest:
         telemetry: what is counted; servers count what they answer.
     """
 
-    __slots__ = ("_deadlines", "_linked", "_reuse", "name", "telemetry")
+    __slots__ = ("_backend_deadlines", "_deadlines", "_linked", "_reuse", "name", "telemetry")
 
     def __init__(
         self,
@@ -45,16 +46,23 @@ class Guest:
         telemetry: Telemetry | None = None,
         *,
         reuse: int = 0,
+        backend_timeout_s: float = 5.0,
     ) -> None:
         self.name = name
         self.telemetry = telemetry or Telemetry()
         self._linked = linked
         self._deadlines = Deadlines(timeout_s)
+        self._backend_deadlines = Deadlines(backend_timeout_s)
         self._reuse: Reuse | None = None
         if reuse:
             from qwasr.engine.reuse import Reuse
 
             self._reuse = Reuse(linked, reuse)
+
+    @property
+    def hosts(self) -> tuple[HostInterface, ...]:
+        """The objects behind the component's imports, for a server whose interface also has things to import."""
+        return self._linked.hosts
 
     @property
     def timeout_s(self) -> float:
@@ -64,6 +72,7 @@ class Guest:
     def close(self) -> None:
         """Let go of the event loop and of idle instances; the runtime calls it at its end."""
         self._deadlines.close()
+        self._backend_deadlines.close()
         if self._reuse is not None:
             self._reuse.close()
 
@@ -160,6 +169,11 @@ class GuestCall(TimedCall):
             deadlines.end(self)
             if self._expired:  # it ended in the very moment in which its time was up
                 self.settle()
+
+    @property
+    def backend_deadlines(self) -> Deadlines:
+        """What ends calls of backends that take too long."""
+        return self._guest._backend_deadlines
 
     def lift_deadline(self) -> None:
         """Let the invocation under way, and those that follow, take as long as they like.

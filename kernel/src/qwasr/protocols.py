@@ -71,6 +71,10 @@ class Backends(Protocol[B_co]):
         """
         ...
 
+    def each(self) -> Sequence[B_co]:
+        """Return every backend once, the default one first."""
+        ...
+
 
 class Server(Protocol):
     """What calls a guest's exports: an HTTP listener, a subscription, a socket.
@@ -80,6 +84,9 @@ class Server(Protocol):
     Attributes:
         export: the interface a guest must export to be served, for example ``"wasi:http/incoming-handler"``.
         Options: its settings.
+
+    A server may have a further method, ``async def check(self) -> None``, which raises `ServeError` when `start` would
+    fail, and neither serves nor takes anything; `qwasr doctor` calls it.
 
     A server that listens on addresses has a further attribute, ``listening``, which is ``None``. Where other workers
     serve the same addresses, the runtime sets it before `start` to a dictionary of sockets by the server's own names

@@ -14,7 +14,7 @@ from qwasr.errors import ConfigurationError, PluginError
 from qwasr.options import ConnectOptions, mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import click
 
@@ -140,6 +140,28 @@ class Registry:
         """Return the interface that serves a component's import, whatever its version."""
         base = wit_base(import_name)
         return next((one for one in self.interfaces.values() if base in map(wit_base, one.wit)), None)
+
+    def origin_of(self, interface: Interface) -> str:
+        """Return the distribution and version of the plug-in that serves an interface."""
+        return next((plugin.origin for plugin in self.plugins if interface in plugin.interfaces), "")
+
+    def needed(self, imports: Iterable[str]) -> list[tuple[Interface, tuple[str, ...]]]:
+        """Return the interfaces that serve a component's imports, each with those imports."""
+        found: dict[str, tuple[Interface, tuple[str, ...]]] = {}
+        for name in imports:
+            interface = self.interface_of(name)
+            if interface is not None:
+                _, earlier = found.get(interface.name, (interface, ()))
+                found[interface.name] = interface, (*earlier, name)
+        return list(found.values())
+
+    def nothing_to_serve(self, name: str, exports: Sequence[str]) -> str:
+        """Say that no server serves any export of a component, and what would."""
+        servers = ", ".join(sorted(server.export for server in self.servers)) or "none is installed"
+        hints = [hint for export in exports if (hint := self.server_hint(export))]
+        advice = f" To serve it: {'; '.join(dict.fromkeys(hints))}." if hints else ""
+        exported = ", ".join(exports) or "nothing"
+        return f"{name} exports nothing that can be served. It exports: {exported}. Servers: {servers}.{advice}"
 
     def hint(self, import_name: str) -> str | None:
         """Return what would provide an import that nothing installed provides, or ``None`` when nothing is known."""

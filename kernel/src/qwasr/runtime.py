@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qwasr._log import log_guest_error
 from qwasr._signals import StopSignals
-from qwasr.backends import allowed_stores, choose, interface_variable
-from qwasr.connections import BackendSet, Connections
+from qwasr.backends import allowed_stores, choose
+from qwasr.connections import BackendSet, Connections, make_hosts, refuse_divided
 from qwasr.environment import all_variables, unread_variables
-from qwasr.errors import ComponentError, ConfigurationError, PluginError, QwasrError
+from qwasr.errors import ComponentError
 from qwasr.guest import Guest, GuestCall
 from qwasr.registry import Registry
 from qwasr.runtime_options import RuntimeOptions
+from qwasr.settings import Settings
 from qwasr.source import Source
 from qwasr.telemetry import Telemetry
 
@@ -37,9 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from qwasr.backends import Binding, Choice
+    from qwasr.backends import Binding
     from qwasr.engine import Component, Engine, LinkedComponent
-    from qwasr.hooks import Interface
     from qwasr.hosting import HostInterface
     from qwasr.protocols import Server
 
@@ -98,7 +98,7 @@ class Runtime:
     ) -> None:
         self._source = component
         self._ready = dict(backends or {})
-        self._environ = dict(os.environ if environ is None else environ)
+        self._environ = environ if isinstance(environ, Settings) else dict(os.environ if environ is None else environ)
         self._plugins = tuple(plugins or ())
         self._fakes = fakes
         self._allow_precompiled = allow_precompiled
@@ -128,7 +128,14 @@ class Runtime:
             stack.push_async_callback(self._connections.close)
             hosts = await self._connect(self._connections)
             linked = self._link(engine, hosts)
-            self.guest = Guest(component.name, linked, options.guest_timeout_s, self.telemetry, reuse=options.reuse)
+            self.guest = Guest(
+                component.name,
+                linked,
+                options.guest_timeout_s,
+                self.telemetry,
+                reuse=options.reuse,
+                backend_timeout_s=options.backend_timeout_s,
+            )
             stack.callback(self.guest.close)
             stack.push_async_callback(self._close_servers)
             self._exit = stack.pop_all()
@@ -173,7 +180,7 @@ class Runtime:
         """
         classes = self._server_classes()
         if not classes:
-            raise ComponentError(self._nothing_to_serve())
+            raise ComponentError(self._registry.nothing_to_serve(self.guest.name, self._component.exports))
         servers: list[Server] = []
         try:
             for server in [self._make_server(cls) for cls in classes]:
@@ -304,10 +311,10 @@ class Runtime:
         """Connect what the component's imports need, and nothing else; return the objects behind the imports."""
         hosts: list[HostInterface] = []
         bindings: list[Binding] = []
-        for interface, imports in self._needed():
+        for interface, imports in self._registry.needed(self._component.imports):
             choices = choose(interface, self._registry, self._environ, ready=self._ready, fakes=self._fakes)
             if (self._workers or 1) > 1:
-                _refuse_divided(choices, self._workers or 1)
+                refuse_divided(choices, self._workers or 1)
             default, *stores = [await connections.connect(choice) for choice in choices]
             bindings += [replace(choice.binding, imports=imports) for choice in choices]
             names = [choice.binding.store or "" for choice in choices[1:]]
@@ -317,23 +324,13 @@ class Runtime:
                 dict(zip(names, stores, strict=True)),
                 allowed=allowed_stores(interface.name, self._environ),
             )
-            made = _make_hosts(interface, backends)
+            made = make_hosts(interface, backends)
             for host in made:
                 if interface.stores or host.counted:  # a service may be behind it
                     host.counter = self.telemetry.host(interface.name)
             hosts += made
         self.bindings = tuple(bindings)
         return hosts
-
-    def _needed(self) -> list[tuple[Interface, tuple[str, ...]]]:
-        """Return the interfaces that serve the component's imports, each with those imports."""
-        found: dict[str, tuple[Interface, tuple[str, ...]]] = {}
-        for name in self._component.imports:
-            interface = self._registry.interface_of(name)
-            if interface is not None:
-                _, earlier = found.get(interface.name, (interface, ()))
-                found[interface.name] = interface, (*earlier, name)
-        return list(found.values())
 
     def _link(self, engine: Engine, hosts: list[HostInterface]) -> LinkedComponent:
         linked = engine.link(
@@ -351,40 +348,6 @@ class Runtime:
         slips = unread_variables(variables, self._environ, self._registry)
         for sentence in [*self._registry.problems, *slips]:
             _logger.warning("%s", sentence)
-
-    def _nothing_to_serve(self) -> str:
-        exports = ", ".join(self._component.exports) or "nothing"
-        servers = ", ".join(sorted(server.export for server in self._registry.servers)) or "none is installed"
-        hints = [hint for name in self._component.exports if (hint := self._registry.server_hint(name))]
-        advice = f" To serve it: {'; '.join(dict.fromkeys(hints))}." if hints else ""
-        return (
-            f"{self.guest.name} exports nothing that can be served. It exports: {exports}. Servers: {servers}.{advice}"
-        )
-
-
-def _make_hosts(interface: Interface, backends: BackendSet[Any]) -> list[HostInterface]:
-    try:
-        classes: Iterable[Any] = interface.hosts()
-        return [cls(backends) for cls in classes]
-    except QwasrError:
-        raise
-    except Exception as error:
-        message = f"the interface {interface.name} cannot be set up: {type(error).__name__}: {error}"
-        raise PluginError(message) from error
-
-
-def _refuse_divided(choices: Iterable[Choice], workers: int) -> None:
-    """Refuse backends that would keep one thing in each worker where the user means one thing."""
-    for choice in choices:
-        if getattr(choice.backend, "per_process", False):
-            binding = choice.binding
-            variable = interface_variable(binding.interface) + (f"__{binding.store}" if binding.store else "")
-            message = (
-                f"{binding}: {binding.backend} keeps its data in one process, and each of {workers} workers would have "
-                f"its own; choose a service that all share, for example {variable}=redis or {variable}=sqlite://…, "
-                "or run one worker"
-            )
-            raise ConfigurationError(message)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

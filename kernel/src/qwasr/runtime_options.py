@@ -24,6 +24,7 @@ class RuntimeOptions(ConnectOptions):
 
     Attributes:
         guest_timeout_s: how long a guest may take for its answer, or for the head of one that streams, in seconds.
+        backend_timeout_s: how long a host function may wait for its backend, in seconds.
         guest_cpu_s: how long one call may compute, in seconds; what it waits for does not count.
         guest_fuel: how much one call may execute, about one unit an instruction; None counts nothing.
         guest_memory_bytes: one linear memory of one instance.
@@ -50,6 +51,13 @@ class RuntimeOptions(ConnectOptions):
         minimum=0.001,
         maximum=86_400,
         help="how long a guest may take for its answer, seconds",
+    )
+    backend_timeout_s: float = env(
+        "QWASR_BACKEND_TIMEOUT_S",
+        default=5.0,
+        minimum=0.001,
+        maximum=86_400,
+        help="how long one call of a guest to a backend may take, seconds; then the service counts as unavailable",
     )
     guest_cpu_s: float = env(
         "QWASR_GUEST_CPU_S",
@@ -206,6 +214,7 @@ class CommandOptions(ConnectOptions):
         workers: how many processes serve the same addresses.
         admin_address: ``host:port`` or ``unix:/path`` of health and metrics; empty for none.
         env_file: a file of variables; what is set in the environment wins over it.
+        config_file: a file of settings, the weakest; see `qwasr.settings_file`.
         plugins: the only plug-ins to load, by entry-point name; ``None`` loads all that are installed.
         allow_precompiled: whether a precompiled file is loaded. It is native code.
         trap_unknown_imports: whether imports that nothing provides trap when called, instead of being an error.
@@ -227,6 +236,11 @@ class CommandOptions(ConnectOptions):
     )
     env_file: Path | None = env(
         "QWASR_ENV_FILE", default=None, help="file of NAME=value lines; the environment wins over it"
+    )
+    config_file: str = env(
+        "QWASR_CONFIG_FILE",
+        default="auto",
+        help="file of settings: a path, 'auto' for qwasr.toml beside the component, 'off' for none",
     )
     plugins: tuple[str, ...] | None = env(
         "QWASR_PLUGINS", default=None, help="the only plug-ins to load, comma separated; all when not set"

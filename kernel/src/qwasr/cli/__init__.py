@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "main"]
 
-_OWN_COMMANDS: Final = ("run", "compile", "inspect", "plugins", "env")
+_OWN_COMMANDS: Final = ("run", "doctor", "compile", "inspect", "plugins", "env", "new", "completion")
 EXIT_CODES: Final = """\b
 Exit codes:
   0  done; after SIGTERM or SIGINT: drained and stopped
@@ -68,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the words after `qwasr`; those of the process when not given.
     """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # a closed one would be given to something else
+        pass
+    os.close(descriptor)
     gc.disable()  # what importing makes stays: collecting it again and again takes a tenth of a start; see `run`
     try:
         code = command.main(args=arguments, prog_name="qwasr", standalone_mode=False)

@@ -2,49 +2,38 @@
 
 A flag only writes its variable into the mapping that the options are read from, so a value is checked by the same code
 and complained about in the same words wherever it comes from. `--set NAME=VALUE` is the flag of every variable there
-is, those of plug-ins too. A flag wins over the environment, and that over `--env-file`.
+is, those of plug-ins too. A flag wins over the environment, that over `--env-file`, and that over `qwasr.toml`.
 """
 
 from __future__ import annotations
 
-import os
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
+from qwasr.cli._complete import complete_choices, complete_settings
 from qwasr.errors import OptionError
-from qwasr.options import read_env_file
+from qwasr.settings import Layer, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from qwasr.options import ConnectOptions, Variable
+    from qwasr.settings import Settings
 
-__all__ = ["Environ", "with_environ"]
+__all__ = ["with_environ"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _METAVARS: Final = {"int": "NUMBER", "float": "NUMBER", "Path": "PATH", "tuple": "A,B,…"}
-_ENV_FILE: Final = "QWASR_ENV_FILE"
 _SET: Final = "settings"  # the parameter of `--set`
-
-
-class Environ(dict[str, str]):
-    """The variables that a command reads.
-
-    Attributes:
-        sources: the flag or file that a variable is from; those of the process's environment are not in it.
-    """
-
-    def __init__(self, values: dict[str, str], sources: dict[str, str]) -> None:
-        super().__init__(values)
-        self.sources = sources
 
 
 def with_environ(
     *classes: type[ConnectOptions], only: tuple[str, ...] | None = None
-) -> Callable[[Callable[Concatenate[Environ, P], R]], Callable[P, R]]:
+) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[P, R]]:
     """Give a command the flags of options classes, and as first argument the environment to read them from.
 
     Args:
@@ -58,7 +47,7 @@ def with_environ(
         if only is None or variable.field in only
     }
 
-    def decorate(function: Callable[Concatenate[Environ, P], R]) -> Callable[P, R]:
+    def decorate(function: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
         @wraps(function)
         def with_flags(*arguments: P.args, **parameters: P.kwargs) -> R:
             settings: Any = parameters.pop(_SET, ())
@@ -67,13 +56,15 @@ def with_environ(
                 for field, variable in variables.items()
                 if (value := parameters.pop(field, None)) is not None
             }
-            return function(_environ(flags, settings), *arguments, **parameters)
+            component: Any = parameters.get("component")
+            return function(_environ(flags, settings, component), *arguments, **parameters)
 
         decorated: Any = click.option(
             "--set",
             _SET,
             multiple=True,
             metavar="NAME=VALUE",
+            shell_complete=complete_settings,
             help="Set any variable that `qwasr env` lists, those of plug-ins too; as often as needed.",
         )(with_flags)
         for variable in reversed(variables.values()):
@@ -83,20 +74,16 @@ def with_environ(
     return decorate
 
 
-def _environ(flags: dict[str, tuple[str, str]], settings: Iterable[str]) -> Environ:
-    """Return the environment below the flags, which are the flag's name and its text by variable."""
+def _environ(flags: dict[str, tuple[str, str]], settings: Iterable[str], component: Path | None) -> Settings:
+    """Return all variables; the flags are the flag's name and its text by variable."""
     given = _settings(settings)
     twice = next((name for name in given if name in flags), None)
     if twice is not None:
         message = f"{flags[twice][0]} and --set {twice}=… both set {twice}; leave out one of them"
         raise OptionError(message)
-    values = {**os.environ, **{name: text for name, (_, text) in flags.items()}, **given}
-    sources = {**{name: flag for name, (flag, _) in flags.items()}, **dict.fromkeys(given, "--set")}
-    if path := values.get(_ENV_FILE):
-        read = read_env_file(path)
-        sources = {**{name: str(path) for name in read if name not in values}, **sources}
-        values = {**read, **values}
-    environ = Environ(values, sources)
+    values = {**{name: text for name, (_, text) in flags.items()}, **given}
+    sources = {name: flag for name, (flag, _) in flags.items()}
+    environ = load_settings(component, flags=Layer("--set", values, sources))
     if given:
         from qwasr.environment import check_settings
         from qwasr.registry import Registry
@@ -131,8 +118,12 @@ def _flag(variable: Variable) -> Callable[[Any], Any]:
     if variable.kind == "bool":
         return click.option(name, variable.field, is_flag=True, default=None, help=text)
     if variable.choices is not None:
-        return click.option(name, variable.field, metavar="|".join(variable.choices), default=None, help=text)
-    return click.option(name, variable.field, metavar=_METAVARS.get(variable.kind, "TEXT"), default=None, help=text)
+        complete = complete_choices(variable.choices)
+        metavar = "|".join(variable.choices)
+        return click.option(name, variable.field, metavar=metavar, default=None, help=text, shell_complete=complete)
+    names = (name, name.removesuffix("-s")) if name.endswith("-s") else (name,)  # seconds go without saying
+    metavar = _METAVARS.get(variable.kind, "TEXT")
+    return click.option(*names, variable.field, metavar=metavar, default=None, help=text)
 
 
 def _text(value: object) -> str:

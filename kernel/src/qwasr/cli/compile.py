@@ -20,7 +20,9 @@ from qwasr.runtime_options import CommandOptions, RuntimeOptions
     help="File or folder to write to; a folder must exist or end with a slash.  [default: beside COMPONENT, .cwasm]",
 )
 @with_environ(
-    RuntimeOptions, CommandOptions, only=("guest_memory_bytes", "guest_fuel", "concurrency", "cache_dir", "env_file")
+    RuntimeOptions,
+    CommandOptions,
+    only=("guest_memory_bytes", "guest_fuel", "concurrency", "cache_dir", "env_file", "config_file"),
 )
 def command(environ: dict[str, str], component: Path, output: Path | None) -> None:
     """Compile COMPONENT to native code for this machine and this version of the engine.

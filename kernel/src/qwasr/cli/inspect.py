@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qwasr.cli._environ import with_environ
+from qwasr.cli._graph import draw
 from qwasr.cli._output import json_flag, print_json, print_table
 from qwasr.errors import ConfigurationError
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 @click.command("inspect")
 @click.argument("component", type=click.Path(path_type=Path))
 @click.option("--functions", is_flag=True, help="Show the functions of each import.")
+@click.option("--graph", is_flag=True, help="Draw the guest, the interfaces it imports and their backends.")
 @json_flag
-@with_environ(RuntimeOptions, CommandOptions, only=("cache_dir", "env_file", "plugins", "allow_precompiled"))
-def command(environ: dict[str, str], component: Path, functions: bool, as_json: bool) -> None:
+@with_environ(
+    RuntimeOptions, CommandOptions, only=("cache_dir", "env_file", "config_file", "plugins", "allow_precompiled")
+)
+def command(environ: dict[str, str], component: Path, functions: bool, graph: bool, as_json: bool) -> None:
     """Show what COMPONENT imports and exports, and what satisfies each import. Nothing is connected or run."""
     from qwasr.engine import Engine
     from qwasr.registry import Registry
@@ -31,7 +35,11 @@ def command(environ: dict[str, str], component: Path, functions: bool, as_json: 
     allow_precompiled = CommandOptions.from_env(environ).allow_precompiled
     engine = Engine(RuntimeOptions.from_env(environ).engine(environ))
     try:
-        report = _report(engine.load(component, allow_precompiled=allow_precompiled), registry, environ)
+        loaded = engine.load(component, allow_precompiled=allow_precompiled)
+        if graph:
+            click.echo("\n".join(draw(loaded, registry, environ)))
+            return
+        report = _report(loaded, registry, environ)
     finally:
         engine.close()
     if as_json:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("plugins")
 @json_flag
-@with_environ(CommandOptions, only=("env_file", "plugins"))
+@with_environ(CommandOptions, only=("env_file", "config_file", "plugins"))
 def command(environ: dict[str, str], as_json: bool) -> None:
     """List the installed plug-ins: distribution, version, what each offers, and why one is not used."""
     from qwasr.registry import Registry

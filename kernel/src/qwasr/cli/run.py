@@ -12,13 +12,14 @@ import click
 
 from qwasr.cli import EXIT_CODES
 from qwasr.cli._environ import with_environ
-from qwasr.errors import GuestError, GuestExit, QwasrError
+from qwasr.errors import QwasrError
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from qwasr.runtime import Runtime
+    from qwasr.settings import Settings
 
 
 class RunCommand(click.Command):
@@ -48,12 +49,35 @@ def _describe(text: str, default: str) -> str:
 
 @click.command("run", cls=RunCommand, epilog=EXIT_CODES)
 @click.argument("component", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
+@click.option(
+    "--env",
+    "guest_variables",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Let guests see this variable, with its value here or with VALUE; as often as needed.",
+)
+@click.option(
+    "--mount",
+    "mounts",
+    multiple=True,
+    metavar="HOST:GUEST[:rw]",
+    help="Let guests see the folder HOST as GUEST, to read, or to write too; as often as needed.  [QWASR_MOUNTS]",
+)
 @with_environ(RuntimeOptions, CommandOptions)
-def command(environ: dict[str, str], component: Path) -> int:
-    """Serve what COMPONENT exports, until SIGTERM or Ctrl-C.
+def command(
+    environ: Settings,
+    component: Path,
+    arguments: tuple[str, ...],
+    guest_variables: tuple[str, ...],
+    mounts: tuple[str, ...],
+) -> int:
+    """Serve what COMPONENT exports, until SIGTERM or Ctrl-C, or run it, if it is a command.
 
-    COMPONENT is a component (.wasm), component text (.wat) or, with --allow-precompiled, what `qwasr compile` wrote. A
-    component that exports wasi:cli/run and nothing to serve is run once.
+    COMPONENT is a component (.wasm), component text (.wat) or, with --allow-precompiled, what `qwasr compile` wrote.
+
+    A command exports wasi:cli/run and nothing to serve. It is run once with the ARGUMENTs, with this process's standard
+    input, output and error, and without a deadline; its exit code is passed on, and Ctrl-C ends it.
 
     SIGTERM: nothing new is taken, running calls are finished, then the exit code is 0; a second signal ends it at once.
     SIGHUP: certificates are read again; with --workers or --admin-address workers are replaced one after another.
@@ -65,6 +89,10 @@ def command(environ: dict[str, str], component: Path) -> int:
 
     from qwasr._log import configure_logging
 
+    if arguments or guest_variables or mounts:
+        from qwasr.cli._command import with_process
+
+        environ = with_process(environ, arguments, guest_variables, mounts)
     options = CommandOptions.from_env(environ)
     configure_logging(options.log_level, options.log_format)
     if options.workers > 1 or options.admin_address:
@@ -90,10 +118,12 @@ async def _run(runtime: Runtime) -> int:
         _say(runtime.describe_servers())
 
     async with runtime:
-        _say(runtime.describe_bindings())
         if runtime.guest.exports("wasi:cli/run") and not runtime.has_servers:
+            from qwasr.cli._command import run_once
+
             _collect_garbage()
-            return await _run_once(runtime)
+            return await run_once(runtime)  # nothing is said: standard output is the command's
+        _say(runtime.describe_bindings())
         await runtime.serve(on_ready=ready)
     return 0
 
@@ -131,27 +161,6 @@ def _supervise(component: Path, environ: dict[str, str], options: CommandOptions
         return asyncio.run(run())
     except KeyboardInterrupt:  # before the supervisor takes signals itself
         return 130
-
-
-async def _run_once(runtime: Runtime) -> int:
-    """Call `wasi:cli/run` without a limit of its time; its error is exit code 1, `wasi:cli/exit` says its own."""
-    from qwasr._log import log_guest_error
-    from qwasr.values import WitError
-
-    run = runtime.guest.function("wasi:cli/run", "run")
-    async with runtime.guest.call() as call:
-        call.lift_deadline()
-        call.lift_cpu_limit()
-        try:
-            await call.invoke(run)
-        except WitError:
-            return 1
-        except GuestExit as guest_exit:
-            return guest_exit.code
-        except GuestError as error:
-            log_guest_error(call.id, error)
-            return 1
-    return 0
 
 
 def loop_factory() -> Callable[[], Any] | None:

@@ -138,20 +138,7 @@ class Store(HostSide):
             if linked.engine.turnstile.closed:
                 await linked.engine.turnstile.turn()
             if not self._pointer:
-                if not linked.engine.slots.take():
-                    await linked.engine.slots.wait()
-                future = self._instantiation()
-                try:
-                    try:
-                        if not self._run(future):
-                            await self._drive(future)
-                    finally:
-                        _delete_future(future)  # ends a guest that has not returned
-                    if self.failure is not None or self._scratch.words[0]:
-                        raise self._failed(None)
-                except BaseException:
-                    self._free()  # at once: what never became an instance needs no slot
-                    raise
+                await self._instantiate()
             elif linked.engine.options.fuel is not None:
                 self._refuel(linked.engine.options.fuel)
             first = self._lower_arguments(function, args)
@@ -173,6 +160,28 @@ class Store(HostSide):
         if type(function.result) is ResultCodec:
             return _unwrap(value)
         return value
+
+    async def instantiate(self) -> None:
+        """Make the instance now, without a call; its start functions run. Raises as `call` does."""
+        self._cpu_end = self.cpu_s + self.cpu_limit_s
+        await self._instantiate()
+
+    async def _instantiate(self) -> None:
+        slots = self._linked.engine.slots
+        if not slots.take():
+            await slots.wait()
+        future = self._instantiation()
+        try:
+            try:
+                if not self._run(future):
+                    await self._drive(future)
+            finally:
+                _delete_future(future)  # ends a guest that has not returned
+            if self.failure is not None or self._scratch.words[0]:
+                raise self._failed(None)
+        except BaseException:
+            self._free()  # at once: what never became an instance needs no slot
+            raise
 
     def lift_cpu_limit(self) -> None:
         """Let the call under way, and those that follow, compute for as long as they like."""

@@ -59,6 +59,7 @@ class LinkedComponent:
     Attributes:
         component: what was linked.
         engine: where it runs.
+        hosts: the objects behind the imports.
         trapped: imports that nobody provides and that trap when called.
         spare: what stores that are gone have left for those that come.
     """
@@ -66,6 +67,7 @@ class LinkedComponent:
     def __init__(self, engine: Engine, component: Component) -> None:
         self.engine = engine
         self.component = component
+        self.hosts: tuple[HostInterface, ...] = ()
         self.trapped: tuple[str, ...] = ()
         self.running = Running()
         self.types = Types(self.running, engine.options.values)
@@ -132,6 +134,7 @@ def link(
 ) -> LinkedComponent:
     """Provide a component's imports from host interfaces; see `Engine.link`."""
     linked = LinkedComponent(engine, component)
+    linked.hosts = tuple(hosts)
     missing: list[str] = []
     root = lib.wasmtime_component_linker_root(linked.pointer)
     try:

@@ -1,0 +1,1 @@
+../../../../../../tools/componentize.mjs

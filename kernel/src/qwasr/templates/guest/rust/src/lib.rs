@@ -1,0 +1,1 @@
+../../../../../../../examples/hello-rust/src/lib.rs
