@@ -25,6 +25,9 @@ class OneBackend:
             raise StoreNotAllowed(msg)
         return self.default
 
+    def each(self) -> list[KeyValue]:
+        return [self.default]
+
 
 @pytest.fixture
 def backends() -> OneBackend:

@@ -227,3 +227,34 @@ def text(draft: dict[str, str]) -> bytes:
     for name, part in draft.items():
         guest = guest.replace("{" + name + "}", part)
     return guest.encode()
+
+
+# A guest that also watches: what was set it sets in the store `seen` too, and as `echo` where it was set; of a deleted
+# key it sets `gone`. It traps for a key that begins with an exclamation mark.
+WATCH_CORE = """
+    (data (i32.const 512) "seengoneecho")
+    (func $seen (result i32) (call $bucket (i32.const 512) (i32.const 4)))
+    (func (export "on-set") (param i32 i32 i32 i32 i32)
+      (if (i32.eq (i32.load8_u (local.get 1)) (i32.const 33)) (then unreachable))
+      (call $set (call $seen) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (i32.const 0))
+      (call $set (local.get 0) (i32.const 520) (i32.const 4) (local.get 3) (local.get 4) (i32.const 0)))
+    (func (export "on-delete") (param i32 i32 i32)
+      (call $set (call $seen) (local.get 1) (local.get 2) (i32.const 516) (i32.const 4) (i32.const 0)))
+"""
+WATCH_LIFT = """
+  (func $on-set (param "bucket" (own $bucket)) (param "key" string) (param "value" (list u8))
+    (canon lift (core func $i "on-set") (memory $m) (realloc $realloc)))
+  (func $on-delete (param "bucket" (own $bucket)) (param "key" string)
+    (canon lift (core func $i "on-delete") (memory $m) (realloc $realloc)))
+  (instance $watcher
+    (export "bucket" (type $bucket)) (export "on-set" (func $on-set)) (export "on-delete" (func $on-delete)))
+  (export "wasi:keyvalue/watcher@%s" (instance $watcher))
+"""
+
+
+def watching(draft: dict[str, str]) -> bytes:
+    added = {
+        "cas_core": draft["cas_core"] + WATCH_CORE,
+        "cas_lift": draft["cas_lift"] + WATCH_LIFT % draft["version"],
+    }
+    return text(draft | added)

@@ -167,6 +167,9 @@ async def test_a_backend_that_waits_is_awaited() -> None:
         def named(self, identifier: str) -> Slow:
             return slow
 
+        def each(self) -> list[Slow]:
+            return [slow]
+
     answer = Store(Backends()).open("b")
     assert not isinstance(answer, Bucket)
     assert isinstance(await answer, Bucket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,6 +11,8 @@ from qwasr_keyvalue import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qwasr_keyvalue._memory import MemoryBucket
 
 
 class SortsBatches(WrongBucket):
@@ -148,3 +151,29 @@ class ExpiryOutlivesItsEntry(WrongBucket):
         if ttl_s is not None:
             self.timers[key] = ttl_s
         await self.right.set(key, value, ttl_s=self.timers.get(key))
+
+
+class MixesUpAnswers(WrongBucket):
+    breaks = ("test_cancelled_calls_leave_others_their_own_answers",)
+
+    def __init__(self, right: MemoryBucket, identifier: str) -> None:
+        super().__init__(right, identifier)
+        self._answers: list[bytes | None] = []
+
+    async def get(self, key: str) -> bytes | None:
+        self._answers.append(await self.right.get(key))
+        await asyncio.sleep(0.0002)  # one that is cancelled here leaves its answer to the next
+        return self._answers.pop(0)
+
+
+class TriesAgainWhenCancelled(WrongBucket):
+    breaks = ("test_cancelled_increments_count_once_or_not_at_all",)
+
+    async def increment(self, key: str, delta: int) -> int:
+        total = await self.right.increment(key, delta)
+        try:
+            await asyncio.sleep(0.0002)
+        except asyncio.CancelledError:
+            await self.right.increment(key, 100 * delta)
+            raise
+        return total

@@ -14,7 +14,7 @@ from qwasr.hosting import HostInterface
 from qwasr_keyvalue._answers import host_function
 from qwasr_keyvalue.counters import COUNTER_MAX
 from qwasr_keyvalue.errors import CounterOverflow, InvalidCursor
-from qwasr_keyvalue.host import BucketResource
+from qwasr_keyvalue.host import BucketResource, StoreInterface
 from qwasr_keyvalue.limits import check_key
 
 if TYPE_CHECKING:
@@ -94,18 +94,21 @@ class Bucket(BucketResource):
         return KeyResponse(page.keys, self._cursors.number(page.cursor))
 
 
-class Store(HostInterface, wit="wasi:keyvalue/store@0.2.0-draft", resources=(Bucket,)):
+class Store(StoreInterface, wit="wasi:keyvalue/store@0.2.0-draft", resources=(Bucket,)):
     """wasi:keyvalue/store@0.2.0-draft: open a bucket, then read and write its keys."""
 
     def __init__(self, backends: Backends[KeyValue]) -> None:
-        self._backends = backends
+        super().__init__(backends)
         self._cursors = Cursors()
+
+    def bucket(self, entries: protocol.Bucket) -> Bucket:
+        """Return the guest's bucket of a backend's."""
+        return Bucket(entries, self._cursors)
 
     @host_function
     async def open(self, identifier: str) -> Bucket:
-        """Open a bucket on the backend that is configured for its name, or on the default one."""
-        check_key(identifier)
-        return Bucket(await self._backends.named(identifier).open_bucket(identifier), self._cursors)
+        """Open a bucket."""
+        return self.bucket(await self.entries(identifier))
 
 
 class Atomics(HostInterface, wit="wasi:keyvalue/atomics@0.2.0-draft"):

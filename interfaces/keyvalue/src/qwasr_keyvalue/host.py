@@ -6,24 +6,22 @@ those of the WASI proposal; semantics are told in `qwasr_keyvalue.protocol`, bou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from qwasr.hosting import HostInterface, HostResource
 from qwasr.values import Variant, WitError
-from qwasr_keyvalue._answers import host_function
+from qwasr_keyvalue._answers import host_function, swap_function
 from qwasr_keyvalue.limits import check_key, check_values
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable
 
     from qwasr.protocols import Backends
     from qwasr_keyvalue import protocol
     from qwasr_keyvalue.protocol import KeyPage, KeyValue, Snapshot
 
-__all__ = ["Atomics", "Batch", "Bucket", "Cas", "Store"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["Atomics", "Batch", "Bucket", "BucketResource", "Cas", "Store", "StoreInterface"]
 
 
 class BucketResource(HostResource):
@@ -77,22 +75,41 @@ class Bucket(BucketResource):
         return await self.entries.list_keys(cursor)
 
 
-class Store(HostInterface, wit="wasi:keyvalue/store", resources=(Bucket,)):
-    """wasi:keyvalue/store: open a bucket, then read and write its keys."""
+class StoreInterface(HostInterface, ABC):
+    """What both drafts' stores have in common.
+
+    Attributes:
+        backends: the backends of the stores.
+        watch: makes a watched bucket of a backend's, with its name, where someone is told of changes.
+    """
+
+    watch: Callable[[str, protocol.Bucket], protocol.Bucket] | None = None
 
     def __init__(self, backends: Backends[KeyValue]) -> None:
-        self._backends = backends
+        self.backends = backends
+
+    async def entries(self, identifier: str) -> protocol.Bucket:
+        """Open a bucket on the backend that is configured for its name, or on the default one."""
+        check_key(identifier)
+        entries = await self.backends.named(identifier).open_bucket(identifier)
+        return entries if self.watch is None else self.watch(identifier, entries)
+
+    @abstractmethod
+    def bucket(self, entries: protocol.Bucket) -> BucketResource:
+        """Return the guest's bucket of a backend's."""
+
+
+class Store(StoreInterface, wit="wasi:keyvalue/store", resources=(Bucket,)):
+    """wasi:keyvalue/store: open a bucket, then read and write its keys."""
+
+    def bucket(self, entries: protocol.Bucket) -> Bucket:
+        """Return the guest's bucket of a backend's."""
+        return Bucket(entries)
 
     @host_function
     async def open(self, identifier: str) -> Bucket:
-        """Open a bucket on the backend that is configured for its name, or on the default one."""
-        check_key(identifier)
-        return Bucket(await self._backends.named(identifier).open_bucket(identifier))
-
-
-def swap_function(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T | Awaitable[T]]:
-    """Do as `host_function` does, with `wasi:keyvalue/atomics.cas-error` for the error."""
-    return host_function(method, lambda error: Variant("store-error", error))
+        """Open a bucket."""
+        return self.bucket(await self.entries(identifier))
 
 
 class Cas(HostResource):

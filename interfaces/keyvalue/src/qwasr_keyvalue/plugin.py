@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from qwasr.hooks import Fake, Interface, hookimpl
 from qwasr_keyvalue.default import Memory
+from qwasr_keyvalue.sqlite import Sqlite
+from qwasr_keyvalue.watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwasr.hosting import HostInterface
-    from qwasr.protocols import Backend
+    from qwasr.protocols import Backend, Server
 
 KERNEL_API = 1
 
@@ -38,8 +40,14 @@ def qwasr_register_interfaces() -> list[Interface]:
 
 @hookimpl
 def qwasr_register_backends() -> list[type[Backend]]:
-    """Register the embedded store."""
-    return [Memory]
+    """Register the embedded stores."""
+    return [Memory, Sqlite]
+
+
+@hookimpl
+def qwasr_register_servers() -> list[type[Server]]:
+    """Register who tells guests of changes."""
+    return [Watcher]
 
 
 @hookimpl

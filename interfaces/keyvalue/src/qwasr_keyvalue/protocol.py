@@ -18,6 +18,8 @@ Rules for every bucket:
 - No entry expires unless it was told to. `set` and `set_many` replace the value and forget an old time to live;
   `increment` and `swap` change the value and keep it.
 - Every call ends within the backend's own timeout, with `Unavailable` if the service does not answer.
+- A call that is cancelled, because its guest ended or its time was up, happens or does not; no other call gets its
+  answer, and nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Bucket", "KeyPage", "KeyValue", "Snapshot"]
+__all__ = ["Bucket", "Change", "KeyPage", "KeyValue", "Snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,21 @@ class Snapshot:
 
     value: bytes | None
     revision: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that someone else made: another program, or another process of this one.
+
+    Args:
+        bucket: the bucket's name.
+        key: the key.
+        deleted: whether the key is gone; else it was set.
+    """
+
+    bucket: str
+    key: str
+    deleted: bool
 
 
 class Bucket(Protocol):
@@ -152,7 +169,13 @@ class Bucket(Protocol):
 
 
 class KeyValue(Protocol):
-    """The keyvalue side of a backend."""
+    """The keyvalue side of a backend.
+
+    A backend that hears of changes which others make has one more method, `changes() -> AsyncIterator[Change] | None`,
+    and guests that export `wasi:keyvalue/watcher` are told of them. It leaves out what this very object changed, goes
+    on after a lost connection, where some may be missed, and ends when the backend is closed. `None` says that nobody
+    asked for it.
+    """
 
     async def open_bucket(self, identifier: str) -> Bucket:
         """Return the bucket of that name; buckets of one name share their entries.

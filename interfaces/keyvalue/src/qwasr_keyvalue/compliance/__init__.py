@@ -15,7 +15,7 @@ The whole test of a backend is::
 It needs pytest and pytest-asyncio with `asyncio_mode = "auto"`; in strict mode the fixture is a
 `pytest_asyncio.fixture`. Each test is one rule of `qwasr_keyvalue.protocol` and works in buckets of its own, with names
 nobody else has, so a shared service is as good as an empty one. Tests of expiry wait for `resolution_s`, which a
-backend whose expiry is coarse sets.
+backend whose expiry is coarse sets. What holds while a service is away is in `qwasr_keyvalue.compliance.faults`.
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.store", f"{__name__}.atomics", f"{__name__}.batch", f"{__name__}.expiry")
+_RULES = ("store", "atomics", "batch", "cancelled", "expiry", "faults")
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _RULES))
 
 from qwasr_keyvalue.compliance.atomics import AtomicsRules  # noqa: E402 - asserts are rewritten on import
 from qwasr_keyvalue.compliance.batch import BatchRules  # noqa: E402
+from qwasr_keyvalue.compliance.cancelled import CancelledRules  # noqa: E402
 from qwasr_keyvalue.compliance.expiry import ExpiryRules  # noqa: E402
+from qwasr_keyvalue.compliance.faults import KeyValueFaultCompliance  # noqa: E402
 from qwasr_keyvalue.compliance.store import ListingRules, StoreRules  # noqa: E402
 
 if TYPE_CHECKING:
     from qwasr_keyvalue.protocol import KeyValue
 
-__all__ = ["KeyValueCompliance"]
+__all__ = ["KeyValueCompliance", "KeyValueFaultCompliance"]
 
 
-class KeyValueCompliance(StoreRules, ListingRules, AtomicsRules, BatchRules, ExpiryRules):
+class KeyValueCompliance(StoreRules, ListingRules, AtomicsRules, BatchRules, CancelledRules, ExpiryRules):
     """Every rule for a keyvalue backend; a subclass overrides the fixture `backend`."""
 
     pytestmark = pytest.mark.asyncio
