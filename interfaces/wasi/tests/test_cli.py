@@ -24,7 +24,7 @@ def on(system: System) -> Any:
 
 @pytest.fixture
 def call() -> Iterator[None]:
-    made: Any = SimpleNamespace(id="0123456789abcdef", guest="app", logged_bytes=0)
+    made: Any = SimpleNamespace(id="0123456789abcdef", guest="app", logged_bytes=0, command=None)
     token = _current.set(made)
     yield
     _current.reset(token)
@@ -54,6 +54,22 @@ def test_allowed_values_are_not_in_a_repr() -> None:
     options = SystemOptions.from_env({"QWASR_ENV_ALLOW": "AWS_SECRET", "AWS_SECRET": "hush"})
     assert "AWS_SECRET" in repr(options)
     assert "hush" not in repr(options)
+
+
+def test_a_variable_can_be_for_the_guest_alone() -> None:
+    given = environment(QWASR_ENV_ALLOW="GREETING", QWASR_GUEST_ENV="GREETING='hello, you' PATH=/ EMPTY=")
+    assert given.get_environment() == [("GREETING", "hello, you"), ("PATH", "/"), ("EMPTY", "")]
+
+
+@pytest.mark.parametrize("words", ["hush", "=hush", "A=1 hush", "'hush"])
+def test_what_is_no_variable_is_a_configuration_error_that_does_not_show_it(words: str) -> None:
+    with pytest.raises(OptionError, match="QWASR_GUEST_ENV does not fit") as caught:
+        SystemOptions.from_env({"QWASR_GUEST_ENV": words})
+    assert "hush" not in str(caught.value)
+
+
+def test_variables_for_the_guest_are_not_in_a_repr() -> None:
+    assert "hush" not in repr(SystemOptions.from_env({"QWASR_GUEST_ENV": "KEY=hush"}))
 
 
 def test_arguments_are_quoted_as_in_a_shell(call: None) -> None:

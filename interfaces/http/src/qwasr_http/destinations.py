@@ -8,79 +8,17 @@ and the connection goes to the very addresses that were checked: a name that res
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from qwasr_wasi.addresses import Address, Network, fold_host, is_host_name, is_inner, parse_address, split_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["Address", "Destination", "Destinations", "Network", "is_inner", "parse_authority"]
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-# Beside what `ipaddress` calls not global, and in case one of its versions does not.
-_INNER_V4: Final = [
-    ipaddress.IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",  # carrier-grade NAT, and the metadata service of one cloud
-        "127.0.0.0/8",
-        "168.63.129.16/32",  # a cloud's platform services behind a public-looking address
-        "169.254.0.0/16",  # link-local, and most clouds' metadata services
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-    )
-]
-_INNER_V6: Final = [
-    ipaddress.IPv6Network(network)
-    for network in (
-        "::/96",
-        "100::/64",
-        "2001::/23",
-        "2001:db8::/32",
-        "3fff::/20",
-        "5f00::/16",
-        "fc00::/7",
-        "fe80::/9",
-        "ff00::/8",
-    )
-]
-_EMBEDDING_V6: Final = [  # networks whose addresses carry an IPv4 address, and how far right it stands, in bits
-    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # IPv4-mapped
-    (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),  # IPv4-translated
-    (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64
-    (ipaddress.IPv6Network("64:ff9b:1::/48"), 0),  # NAT64, local use
-    (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4
-]
-
-
-def is_inner(address: Address) -> bool:
-    """Say whether an address belongs to this host, this network or no one: whether a stranger's name may not mean it.
-
-    Args:
-        address: IPv4 or IPv6; an IPv4 address inside of an IPv6 one counts as itself.
-    """
-    if isinstance(address, ipaddress.IPv4Address):
-        return not address.is_global or address.is_multicast or any(address in network for network in _INNER_V4)
-    for network, shift in _EMBEDDING_V6:
-        if address in network:
-            return is_inner(ipaddress.IPv4Address((int(address) >> shift) & 0xFFFFFFFF))
-    return not address.is_global or address.is_multicast or any(address in network for network in _INNER_V6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +98,12 @@ def parse_authority(scheme: str, authority: str) -> Destination:
     Raises:
         ValueError: it is none, or spells an address in one of the ways that only resolvers read.
     """
-    host, port = _split_port(authority)
-    host = _folded(host)
-    address = _parse_address(host)
+    host, port = split_port(authority)
+    host = fold_host(host)
+    address = parse_address(host)
     if address is not None:
         host = str(address)
-    elif _NAME.fullmatch(host) is None or len(host) > 253 or host.replace(".", "").isdigit():
+    elif not is_host_name(host):
         message = "not a host name"
         raise ValueError(message)
     return Destination(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port, address)
@@ -182,38 +120,12 @@ def _parse_rule(entry: str) -> _Rule:
         address: Address | None = ipaddress.ip_address(rest)
         host, port = rest, None
     except ValueError:
-        host, port = _split_port(rest)
-        host = _folded(host)
-        address = _parse_address(host)
+        host, port = split_port(rest)
+        host = fold_host(host)
+        address = parse_address(host)
     subdomains = host.startswith("*.")
     name = host[2:] if subdomains else host
-    if address is None and name != "*" and (_NAME.fullmatch(name) is None or name.replace(".", "").isdigit()):
+    if address is None and name != "*" and not is_host_name(name):
         message = f"{entry!r}: expected [scheme://]host[:port], with *.example.org for the subdomains of a name"
         raise ValueError(message)
     return _Rule(scheme or None, name if address is None else str(address), subdomains, port, address)
-
-
-def _folded(host: str) -> str:
-    return host.lower() if host.endswith("*.") else host.lower().removesuffix(".")
-
-
-def _split_port(authority: str) -> tuple[str, int | None]:
-    host, colon, digits = authority.rpartition(":")
-    if not colon or authority.endswith("]"):
-        return authority, None
-    if not digits.isascii() or not digits.isdigit() or not 1 <= int(digits) <= 65535:
-        message = f"{authority!r}: the port has to be a number from 1 to 65535"
-        raise ValueError(message)
-    return host, int(digits)
-
-
-def _parse_address(host: str) -> Address | None:
-    if host.startswith("[") and host.endswith("]"):
-        if "%" in host:
-            message = "an address with a zone is one of this host's links"
-            raise ValueError(message)
-        return ipaddress.IPv6Address(host[1:-1])
-    try:
-        return ipaddress.IPv4Address(host)
-    except ValueError:
-        return None

@@ -144,6 +144,17 @@ class HttpServer:
         await listeners.open(connections)
         self._listeners, self._connections = listeners, connections
 
+    async def check(self) -> None:
+        """Find out whether `start` could listen, without listening.
+
+        Raises:
+            ServeError: it could not.
+        """
+        from qwasr_http.probe import probe
+
+        shared = self.listening is not None
+        await probe(self._addresses, self._options.tls_cert, self._options.tls_key, shared=shared)
+
     @property
     def port(self) -> int:
         """The port it listens on, also when a free one was asked for; the first one of several, 0 without one."""

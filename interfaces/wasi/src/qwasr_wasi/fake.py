@@ -32,6 +32,7 @@ class FixedSystem(System):
         wall_ns: the time of day at the beginning, in nanoseconds since 1970; the new year of 2026 when not given.
         environment: the variables that guests see.
         arguments: the guests' arguments.
+        mounts: folders that guests are given, each ``host:guest[:rw]``; `close` closes them.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class FixedSystem(System):
         wall_ns: int = _NEW_YEAR_2026_NS,
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        mounts: Sequence[str] = (),
     ) -> None:
-        super().__init__(SystemOptions(environment=tuple((environment or {}).items())))
+        super().__init__(SystemOptions(environment=tuple((environment or {}).items()), mounts=tuple(mounts)))
         self.arguments = tuple(arguments)
         self._random = random.Random(seed)  # noqa: S311 - to be foretold is its purpose
         self._wall_at_start_ns = wall_ns

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwasr_wasi import cli, clocks, filesystem, poll, randomness, sockets, streams
+from qwasr_wasi import cli, clocks, filesystem, poll, randomness, streams
+from qwasr_wasi.sockets import name_lookup, network, tcp, udp
 
 if TYPE_CHECKING:
     from qwasr.hosting import HostInterface
@@ -32,12 +33,12 @@ HOSTS: Final[tuple[type[HostInterface], ...]] = (
     cli.TerminalStderr,
     filesystem.FilesystemTypes,
     filesystem.Preopens,
-    sockets.NetworkHost,
-    sockets.InstanceNetwork,
-    sockets.IpNameLookup,
-    sockets.Tcp,
-    sockets.TcpCreateSocket,
-    sockets.Udp,
-    sockets.UdpCreateSocket,
+    network.NetworkHost,
+    network.InstanceNetwork,
+    name_lookup.IpNameLookup,
+    tcp.Tcp,
+    tcp.TcpCreateSocket,
+    udp.Udp,
+    udp.UdpCreateSocket,
 )
 """In the order of their packages; the name of each is in its `wit`."""

@@ -68,7 +68,7 @@ def qwasr_register_interfaces() -> list[Interface]:
             hosts=_hosts,
             default="system",
             stores=False,
-            help="time, chance, environment, standard streams",
+            help="time, chance, environment, standard streams, files, sockets",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""What a backend of the interface `wasi` implements: time, chance, the environment, the standard streams."""
+"""What a backend of the interface `wasi` implements: time, chance, the environment, streams, folders, network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwasr_wasi.ends import ByteSink, ByteSource
+    from qwasr_wasi.files.mounts import Mounts
     from qwasr_wasi.poll import Unwatch, Wake
+    from qwasr_wasi.sockets.access import SocketAccess
 
 __all__ = ["Clock", "Wasi"]
 
@@ -33,12 +35,16 @@ class Wasi(Clock, Protocol):
         wall_resolution_ns: the smallest step of the wall clock.
         environment: the variables that guests see.
         arguments: the guests' arguments, without the program's name.
+        mounts: the folders that guests are given.
+        sockets: as much of the network as guests may use.
     """
 
     monotonic_resolution_ns: int
     wall_resolution_ns: int
     environment: Sequence[tuple[str, str]]
     arguments: Sequence[str]
+    mounts: Mounts
+    sockets: SocketAccess
 
     def wall_ns(self) -> int:
         """Return the nanoseconds since 1970-01-01T00:00:00Z, never negative."""

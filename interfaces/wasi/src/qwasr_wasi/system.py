@@ -1,4 +1,4 @@
-"""The backend `system`: the machine's clocks and random source, and as much of its environment as is allowed."""
+"""The backend `system`: the machine's clocks and random source, and as much of the rest of it as is allowed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from qwasr.call import current_call
 from qwasr.errors import OptionError
 from qwasr.options import ConnectOptions, env
 from qwasr_wasi.ends import ENDED
+from qwasr_wasi.files.mounts import Mounts, parse_mounts
+from qwasr_wasi.sockets.settings import SocketSettings, open_files_limit
 from qwasr_wasi.stdio import LogSink
 
 if TYPE_CHECKING:
@@ -32,18 +34,31 @@ _LEVELS: Final = {"stdout": logging.INFO, "stderr": logging.WARNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SystemOptions(ConnectOptions):
+class SystemOptions(SocketSettings):
     """What guests see of the process around them: nothing, unless it is named here.
 
     Args:
         env_allow: names of the environment variables that guests see.
+        guest_env: further variables that guests see, and only they, as words ``NAME=value``, quoted as in a shell.
         guest_args: the guests' arguments in one line, quoted as in a shell.
         guest_log_bytes: how much of what one call prints is logged.
-        environment: the allowed variables with their values; `from_env` fills it.
+        mounts: folders that guests are given, each ``host:guest[:rw]``.
+        mount_max_bytes: how much each of them that is writable may hold; ``None`` when that is not limited.
+        mount_max_open: how many files, folders and streams all guests together may have open, and never more
+            than a quarter of the files that the process may.
+        mount_max_open_per_call: how many one call of a guest may have open.
+        mount_threads: how many operations on files run at once.
+        environment: the allowed variables with their values, and those of `guest_env`; `from_env` fills it.
     """
 
     env_allow: tuple[str, ...] = env(
         "QWASR_ENV_ALLOW", default=(), help="names of the environment variables that guests see, comma separated"
+    )
+    guest_env: str = env(
+        "QWASR_GUEST_ENV",
+        default="",
+        secret=True,
+        help="further variables that guests see, and only they: words NAME=value, quoted as in a shell",
     )
     guest_args: str = env("QWASR_GUEST_ARGS", default="", help="arguments of the guest, quoted as in a shell")
     guest_log_bytes: int = env(
@@ -53,11 +68,46 @@ class SystemOptions(ConnectOptions):
         maximum=2**40,
         help="how much of what one call of a guest prints is logged, bytes; the rest is cut",
     )
+    mounts: tuple[str, ...] = env(
+        "QWASR_MOUNTS",
+        default=(),
+        help="folders that guests are given, host:guest[:rw], comma separated; read-only without rw",
+    )
+    mount_max_bytes: int | None = env(
+        "QWASR_MOUNT_MAX_BYTES",
+        default=None,
+        minimum=0,
+        maximum=2**62,
+        help="how much each writable folder may hold, bytes, a name counting as 1 KiB; not limited when not set",
+    )
+    mount_max_open: int = env(
+        "QWASR_MOUNT_MAX_OPEN",
+        default=512,
+        minimum=1,
+        maximum=1_000_000,
+        help="how many files, folders and streams over them all guests together may have open at once",
+    )
+    mount_max_open_per_call: int = env(
+        "QWASR_MOUNT_MAX_OPEN_PER_CALL",
+        default=128,
+        minimum=1,
+        maximum=1_000_000,
+        help="how many files, folders and streams over them one call of a guest may have open at once",
+    )
+    mount_threads: int = env(
+        "QWASR_MOUNT_THREADS",
+        default=4,
+        minimum=1,
+        maximum=256,
+        help="how many operations on files run at once, each in a thread",
+    )
     environment: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the arguments' quotes."""
+        """Check the mounts, and the quotes of arguments and variables."""
         super(SystemOptions, self).__post_init__()
+        parse_mounts(self.mounts)
+        _variables(self.guest_env)
         try:
             shlex.split(self.guest_args)
         except ValueError as error:
@@ -66,18 +116,30 @@ class SystemOptions(ConnectOptions):
 
     def __repr__(self) -> str:
         """Return names, and no value that a guest is given."""
-        names = ("env_allow", "guest_args", "guest_log_bytes")
+        names = (variable.field for variable in self.variables() if not variable.secret)
         return f"SystemOptions({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
-        """Read the options, and the variables that they allow; one that is not set is left out."""
+        """Read the options, and the variables that they allow; an allowed one that is not set is left out."""
         source = os.environ if environ is None else environ
         options = super(SystemOptions, cls).from_env(source, **overrides)
         if "environment" in overrides:
             return options
-        allowed = tuple((name, source[name]) for name in options.env_allow if name in source)
-        return dataclasses.replace(options, environment=allowed)
+        allowed = {name: source[name] for name in options.env_allow if name in source}
+        return dataclasses.replace(options, environment=tuple((allowed | _variables(options.guest_env)).items()))
+
+
+def _variables(words: str) -> dict[str, str]:
+    """Return the variables that `SystemOptions.guest_env` says."""
+    try:
+        variables = dict(word.split("=", 1) for word in shlex.split(words))
+    except ValueError:
+        variables = {"": ""}
+    if "" in variables:  # what is wrong is not quoted: it may be a secret
+        message = "QWASR_GUEST_ENV does not fit: expected words NAME=value, quoted as in a shell (SystemOptions)"
+        raise OptionError(message)
+    return variables
 
 
 class System:
@@ -95,6 +157,14 @@ class System:
         options = options or SystemOptions()
         self.environment = options.environment
         self.arguments = tuple(shlex.split(options.guest_args))
+        self.sockets = options.socket_access()
+        self.mounts = Mounts(
+            parse_mounts(options.mounts),
+            max_bytes=options.mount_max_bytes,
+            max_open=min(options.mount_max_open, open_files_limit() // 4),  # sockets may take half
+            max_open_each=options.mount_max_open_per_call,
+            threads=options.mount_threads,
+        )
         self.monotonic_resolution_ns = _resolution_ns("monotonic")
         self.wall_resolution_ns = _resolution_ns("time")
         self._log_bytes = options.guest_log_bytes
@@ -102,14 +172,18 @@ class System:
 
     @classmethod
     async def connect(cls, options: SystemOptions) -> Self:
-        """Return the machine with these options."""
-        return cls(options)
+        """Return the machine with these options; raise `ConfigurationError` when a folder cannot be mounted."""
+        return await asyncio.to_thread(cls, options) if options.mounts else cls(options)
 
     async def check(self) -> None:
         """Return: the machine is there."""
 
     async def close(self) -> None:
-        """Release nothing."""
+        """Finish what guests left to be written to files and connections, and close folders and sockets."""
+        try:
+            await self.sockets.close()
+        finally:
+            await self.mounts.close()
 
     def wall_ns(self) -> int:
         """Return the nanoseconds since 1970-01-01T00:00:00Z."""
