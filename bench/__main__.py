@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench import engine_cost, fairness, host_calls, http, machine, startup, workers
+from bench import engine_cost, fairness, host_calls, http, keyvalue, machine, startup, workers
 from bench.processes import ROOT
 from bench.report import Table
 
@@ -33,6 +33,7 @@ def main() -> int:
         "startup": lambda: startup.measure(guests),
         "fairness": fairness.measure,
         "workers": lambda: workers.measure(guests, seconds),
+        "keyvalue": lambda: keyvalue.measure(seconds),
     }
     signal.signal(signal.SIGTERM, _stop)
     described = machine.describe()
@@ -49,7 +50,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and print Markdown tables.")
-    names = ("engine", "host-calls", "http", "startup", "fairness", "workers")
+    names = ("engine", "host-calls", "http", "startup", "fairness", "workers", "keyvalue")
     parser.add_argument("--only", action="append", choices=names, help="this section; may be given several times")
     parser.add_argument("--seconds", type=float, default=_DEFAULT_S, metavar="N", help="of one load (default: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
