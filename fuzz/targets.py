@@ -32,6 +32,7 @@ from qwasr_http.client import AiohttpClientOptions
 from qwasr_http.destinations import Address, Destinations, is_inner, parse_authority
 from qwasr_http.fields import FORBIDDEN, Fields
 from qwasr_http.server import HttpServerOptions
+from qwasr_wasi.sockets.rules import SocketRules
 from tests.hostile import corpus
 
 if TYPE_CHECKING:
@@ -162,6 +163,34 @@ def _allow_list(given: tuple[list[str], list[str], str, str]) -> None:
             )
 
 
+def _socket_rules(given: tuple[list[str], list[str], int, list[str]]) -> None:
+    """An inner address may be connected to only where a `connect` spells it, or a name leads to a private network."""
+    allow, private, port, names = given
+    try:
+        rules = SocketRules(allow, private)
+    except ValueError:
+        return
+    assert allow or not rules
+    for address in _INNER:
+        if rules.may_connect("tcp", address, port, names):
+            assert any(_connects(entry.strip(), address) for entry in allow) or (
+                names and any(address in ipaddress.ip_network(one) for one in private)
+            )
+
+
+def _connects(rule: str, address: Address) -> bool:
+    """Whether a rule for sockets spells the address, or a network around it that is no larger than inner ones are."""
+    host = rule.removeprefix("connect:").removesuffix("/tcp").rpartition(":")[0]
+    if not rule.startswith("connect:"):
+        return False
+    if address.is_loopback and host.lower().removesuffix(".") == "localhost":
+        return True
+    with suppress(ValueError):
+        network = ipaddress.ip_network(host.replace("[", "").replace("]", ""))
+        return network.prefixlen >= 4 and address in network
+    return False
+
+
 def _names(entry: str, address: Address) -> bool:
     """Whether an entry spells the address, with or without a scheme and a port."""
     host = entry.strip().rpartition("://")[2]
@@ -269,6 +298,11 @@ _entry: Final = st.tuples(
 _network: Final = st.sampled_from(["10.0.0.0/8", "::/0", "0.0.0.0/0", "fc00::/7"]) | st.text(
     "0123456789./:", max_size=12
 )
+_socket_rule: Final = st.tuples(
+    st.sampled_from(["connect:", "listen:", "resolve:", "connect", " connect:"]),
+    _host | _network | st.sampled_from(["[fc00::/7]", "[::]/0", "127.0.0.0/8"]),
+    st.sampled_from(["", ":80", ":*", ":0", ":79-81", ":81-79", ":80/tcp", ":80/udp", ":x"]),
+).map("".join)
 _header_name: Final = st.sampled_from(["x", "Host", "TE", "x-y", "content-length", "", "\u212a"]) | st.text(max_size=6)
 _step: Final = st.tuples(
     st.sampled_from(["append", "set", "delete", "clone", "from-list", "has"]), _header_name, st.binary(max_size=12)
@@ -298,6 +332,16 @@ TARGETS: Final = {
                 st.lists(_entry, max_size=3), st.lists(_network, max_size=2), st.sampled_from(["http", "https"]), _entry
             ),
             _allow_list,
+        ),
+        Target(
+            "socket-rules",
+            st.tuples(
+                st.lists(_socket_rule, max_size=3),
+                st.lists(_network, max_size=2),
+                st.sampled_from([80, 443]),
+                st.lists(st.sampled_from(["localhost", "example.org", "a.example.org"]), max_size=2),
+            ),
+            _socket_rules,
         ),
         Target("headers", st.lists(_step, max_size=30), _headers),
         Target("codec", st.data(), _codec),

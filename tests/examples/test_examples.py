@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -99,3 +101,11 @@ async def test_the_rust_guest_greets_whom_the_path_names(guest_path: GuestPath) 
     async with served("hello-rust") as client:
         assert await (await client.get("/")).text() == "Hello from Rust\n"
         assert await (await client.get("/Ada")).text() == "Hello Ada from Rust\n"
+
+
+def test_the_command_guest_counts_what_it_reads(guest_path: GuestPath) -> None:
+    guest_path("commands")
+    qwasr = Path(sys.executable).with_name("qwasr")
+    words = [str(qwasr), *documented_command("commands")]
+    done = subprocess.run(words, input=b"one\ntwo three\n", capture_output=True, cwd=ROOT, check=True, timeout=60)
+    assert done.stdout.split() == [b"2", b"3", b"14"]
