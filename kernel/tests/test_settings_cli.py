@@ -167,7 +167,7 @@ def complete(qwasr: Run, *words: str) -> list[str]:
     ("words", "offered"),
     [
         (["doc"], ["doctor"]),
-        (["run", "--guest-cpu"], ["--guest-cpu-s"]),
+        (["run", "--guest-cpu"], ["--guest-cpu-s", "--guest-cpu"]),
         (["run", "--log-format", "j"], ["json"]),
         (["env", "--explain", "OAK_"], ["OAK_BOARDS", "OAK_KEY"]),
         (["run", "--set", "OAK_B"], ["OAK_BOARDS="]),

@@ -7,7 +7,7 @@ one timer waits for the oldest call, and beginning or ending a call is one dicti
 
 from __future__ import annotations
 
-from asyncio import current_task, get_running_loop
+from asyncio import current_task
 from typing import TYPE_CHECKING, Any
 
 from qwasr.call import CallInfo
@@ -67,7 +67,7 @@ class Deadlines:
         task: Any = current_task()
         call._task = task
         call._cancelling = task.cancelling()  # type: ignore[misc]  # as above
-        loop = get_running_loop()
+        loop = task.get_loop()
         self._ends[call] = end = loop.time() + self.limit_s
         if self._timer is None:
             self._timer = loop.call_at(end, self._ring, loop)

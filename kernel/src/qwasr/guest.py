@@ -11,6 +11,7 @@ from qwasr.errors import DeadlineExceeded, GuestError
 from qwasr.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from asyncio import Task
     from contextvars import Token
     from types import TracebackType
 
@@ -119,9 +120,16 @@ class GuestCall(TimedCall):
         self._guest = guest
         self._limited = True
         self._expired = False
+        self._task = None
         self.cpu_s = 0.0
         self.logged_bytes = 0
         self.cause = None
+
+    @property
+    def task(self) -> Task[Any] | None:
+        """The task that made the last invocation with a time limit; none before the first."""
+        task: Task[Any] | None = self._task
+        return task
 
     async def __aenter__(self) -> Self:
         guest = self._guest

@@ -69,7 +69,6 @@ class Exchange(RequestHalf):
         "broken",
         "call",
         "gone",
-        "runner",
         "writer",
     )
 
@@ -84,7 +83,6 @@ class Exchange(RequestHalf):
         super().__init__(message, payload, protocol)
         self.writer = writer
         self.call: GuestCall | None = None
-        self.runner: asyncio.Task[Any] | None = None
         self.gone = self.broken = False
         self._status = 0
         self._task = task  # aiohttp's; it sets this to None when it is through
@@ -96,6 +94,11 @@ class Exchange(RequestHalf):
         self._sink: BodySink | None = None
 
     # ------------------------------------------------------------------ the response, for the guest
+
+    @property
+    def runner(self) -> asyncio.Task[Any] | None:
+        """The task in which the guest runs."""
+        return None if self.call is None else self.call.task
 
     @property
     def status(self) -> int:
@@ -326,7 +329,7 @@ class Exchange(RequestHalf):
 
     def release(self) -> None:
         """Let go of what holds on to this exchange: in a circle every request would wait for the garbage collector."""
-        self.runner = self.call = self._source = None
+        self.call = self._source = None
         if self._sink is not None:
             self._sink.outlet = None
             self._sink = None

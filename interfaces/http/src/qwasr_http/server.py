@@ -222,7 +222,6 @@ class HttpServer:
             self._answered(exchange, perf_counter() - began, 0.0)
             return exchange
         self._running.add(exchange)
-        exchange.runner = task = asyncio.current_task()
         cpu_s = 0.0
         try:
             call = self._guest.call(exchange.id or None)
@@ -233,9 +232,9 @@ class HttpServer:
                 await call.invoke(self._function, IncomingRequest(exchange), ResponseOutparam(exchange))
             exchange.returned()
         except asyncio.CancelledError:
-            if not exchange.gone or task is None:
+            if not exchange.gone or exchange.runner is None:
                 raise
-            task.uncancel()
+            exchange.runner.uncancel()
             _log.debug("the client went away", extra={"call": exchange.request_id})
         except GuestError as error:
             self._log_guest_error(exchange.request_id, error)

@@ -79,7 +79,8 @@ class Turnstile:
 
     def note(self) -> None:
         """Take notice of `spent_s`: it begins anew with the next turn, and until then nobody may start who is late."""
-        self._schedule(asyncio.get_running_loop())
+        if not self._scheduled:  # of another loop than this it may be, too: who then has to wait puts that right
+            self._schedule(asyncio.get_running_loop())
         if self.spent_s >= self.slice_s:
             self.closed = True
 
