@@ -1,5 +1,7 @@
 """The callback of each host function: one Python function, written for it as source when a component is linked.
 
+The arguments of exports are lowered in the same way.
+
 A generic callback would go through half a dozen small functions for each call: one to lift each argument, one to find
 the method, one to count, one to lower each layer of the result. What they would look up is known at link time, so the
 lines that remain are put together here once, as `dataclasses` does for its ``__init__``. For a method that takes a
@@ -43,12 +45,13 @@ if TYPE_CHECKING:
 
     from qwasr.engine.callbacks import HostFunction
     from qwasr.engine.codec import Codec
+    from qwasr.engine.instance import Store
     from qwasr.engine.resources import Running
     from qwasr.telemetry import HostCounter
 
     Answer = Callable[[int, Any, WitError | None], None]
 
-__all__ = ["TRAP", "write_callback"]
+__all__ = ["TRAP", "write_callback", "write_lowering"]
 
 TRAP: Final = b"the host function failed"
 
@@ -126,6 +129,37 @@ def write_callback(running: Running, function: HostFunction) -> Callable[..., An
     _write_answer(source, function.result)
     source.text(_WAITING_TAIL if function.waits else _PLAIN_TAIL)
     written: Callable[..., Any] = source.define("callback", f"<{function.name}>")
+    return written
+
+
+def write_lowering(name: str, parameters: list[tuple[str, Codec]]) -> Callable[[Store, int, tuple[Any, ...]], None]:
+    """Return what writes the arguments of an export's call, one behind the other.
+
+    Args:
+        name: the export's, for tracebacks.
+        parameters: for each its place for messages and its codec.
+
+    Returns:
+        A function of the store, the word index of the first argument, and the arguments, as many as there are
+        parameters. It raises `Misfit` with the place.
+    """
+    source = Source(words=words, Misfit=Misfit)
+    source.line("def lower_arguments(store, r, args):")
+    source.indent = 1
+    source.line("context = store.context")
+    source.line("try:")
+    source.indent = 2
+    for number, (place, codec) in enumerate(parameters):
+        source.line(f"place = {place!r}")
+        source.line(f"value = args[{number}]")
+        codec.lower_source(source)
+        source.line(f"r += {VALUE_WORDS}")
+    source.line("pass")
+    source.indent = 1
+    source.line("except Misfit as misfit:")
+    source.line("    misfit.inside(place)")
+    source.line("    raise")
+    written: Callable[[Store, int, tuple[Any, ...]], None] = source.define("lower_arguments", f"<arguments of {name}>")
     return written
 
 

@@ -255,29 +255,24 @@ class Store(HostSide):
 
     def _lower_arguments(self, function: ExportedFunction, args: tuple[Any, ...]) -> int:
         """Write the arguments; return the word index of the first. The result's place is behind the last."""
-        lowers = function.lowers
-        if len(args) != len(lowers):
-            msg = f"{function.name} takes {len(lowers)} arguments, {len(args)} were given"
+        if len(args) != function.parameters:
+            msg = f"{function.name} takes {function.parameters} arguments, {len(args)} were given"
             raise TypeError(msg)
         scratch = self._scratch
         if len(args) >= VALUES:
             scratch.grow(len(args) + 1)
         self._linked.running.store = self
         first_rep = self._next_rep
-        first = at = scratch.values
+        first = scratch.values
         try:
-            for (place, lower), value in zip(lowers, args, strict=True):
-                try:
-                    lower(at, value)
-                except Misfit as misfit:
-                    misfit.inside(place)
-                    msg = f"{function.name}: argument {misfit}"
-                    raise HostValueError(msg) from None
-                at += VALUE_WORDS
-        except BaseException:
+            function.lower(self, first, args)
+        except BaseException as error:
             for rep in range(first_rep, self._next_rep):  # there was no call: what was to be given stays the caller's
                 self.resources.pop(rep, None)
             self._forget_values(first, len(args))
+            if isinstance(error, Misfit):
+                msg = f"{function.name}: argument {error}"
+                raise HostValueError(msg) from None
             raise
         return first
 
@@ -287,7 +282,7 @@ class Store(HostSide):
         if not _find_function(scratch.instance, self.context, function.index, scratch.function):
             msg = f"{function.name} is not exported"
             raise GuestError(msg)
-        count = len(function.lowers)
+        count = function.parameters
         return _begin_call(  # type: ignore[no-any-return]  # cffi has no types
             scratch.function,
             self.context,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qwasr.engine._capi import check, ffi, function_address, lib, pointer
 from qwasr.engine.callbacks import HostFunction, destructor, make_callback, ready_callback
 from qwasr.engine.composite import snake_case
+from qwasr.engine.hostcalls import write_lowering
 from qwasr.engine.instance import Store
 from qwasr.engine.names import FunctionName, InterfaceName
 from qwasr.engine.reflect import FuncType, InstanceType, ResourceType, Types
@@ -22,7 +23,7 @@ from qwasr.errors import ComponentError, LinkError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qwasr.engine.codec import Codec, Lower
+    from qwasr.engine.codec import Codec
     from qwasr.engine.component import Component
     from qwasr.engine.engine import Engine
     from qwasr.engine.scratch import Scratch
@@ -39,17 +40,19 @@ class ExportedFunction:
     Attributes:
         name: the export as messages show it.
         index: address of the library's export index.
-        lowers: for each parameter its place for messages and what writes it.
+        parameters: how many it has.
+        lower: writes the arguments of a call, from a word index on, for a store.
         result: the result's codec, or None.
     """
 
-    __slots__ = ("_keep", "index", "lowers", "name", "result")
+    __slots__ = ("_keep", "index", "lower", "name", "parameters", "result")
 
-    def __init__(self, name: str, index: Any, lowers: list[tuple[str, Lower]], result: Codec | None) -> None:
+    def __init__(self, name: str, index: Any, parameters: list[tuple[str, Codec]], result: Codec | None) -> None:
         self.name = name
         self._keep = index
         self.index = pointer(index)
-        self.lowers = lowers
+        self.parameters = len(parameters)
+        self.lower = write_lowering(name, parameters)
         self.result = result
 
 
@@ -115,9 +118,9 @@ class LinkedComponent:
         if index is None or not isinstance(reflected, FuncType):
             raise ComponentError(self._lacks(f"{interface}#{name}" if interface else name))
         full_name = f"{export}#{name}" if export else name
-        lowers = [(snake_case(param), self.types.codec(of).lower) for param, of in reflected.params]
+        parameters = [(snake_case(param), self.types.codec(of)) for param, of in reflected.params]
         result = reflected.result
-        return ExportedFunction(full_name, index, lowers, None if result is None else self.types.codec(result))
+        return ExportedFunction(full_name, index, parameters, None if result is None else self.types.codec(result))
 
     def _lacks(self, what: str) -> str:
         exports = ", ".join(self.component.exports) or "nothing"
