@@ -64,14 +64,14 @@ docs: .venv/.stamp ## the generated page of variables, docs/variables.md
 lock: $(UV) ## pin every package with its hashes in requirements.lock, and npm's in the folders that have a package.json
 	$(UV) pip compile -q --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate \
 		--group dev $(addprefix --no-emit-package ,$(OURS)) $(PYPROJECTS) -o requirements.lock
-	for folder in tools bench/npm; do
+	for folder in tools tools/jco; do
 	  rm -f $$folder/package-lock.json
 	  (cd $$folder && npm install --package-lock-only --ignore-scripts --no-progress && node $(CURDIR)/tools/lock.mjs)
 	done
-	if grep -n '://' requirements.lock {tools,bench/npm}/package-lock.json; then echo "a lock names an address" >&2; exit 1; fi
+	if grep -n '://' requirements.lock {tools,tools/jco}/package-lock.json; then echo "a lock names an address" >&2; exit 1; fi
 
 clean: ## delete what is built: environments, guests, wheels, caches
-	rm -rf build dist .venv .venvs .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis {tools,bench/npm}/node_modules examples/*/target
+	rm -rf build dist .venv .venvs .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis {tools,tools/jco}/node_modules examples/*/target
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .tools/bin/uv: requirements.lock

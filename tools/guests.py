@@ -1,9 +1,9 @@
 """Builds the guest components of `examples/`, `tests/guests/` and `tests/commands/` into `build/guests/<name>.wasm`.
 
-A guest is a folder with `wit/world.wit` (one world) and its source: `app.py`, `guest.c`, `main.c` or `Cargo.toml`;
-`main.c` is a C program with `main`, linked with wasi-libc. What its world names is collected from the repository's
-`wit/` (and the guest's own `wit/deps/`). A guest is built again when its sources, its WIT, a language's tools or how
-they are called change.
+A guest is a folder with `wit/world.wit` (one world) and its source: `app.py`, `guest.js`, `guest.c`, `main.c` or
+`Cargo.toml`; `main.c` is a C program with `main`, linked with wasi-libc. What its world names is collected from the
+repository's `wit/` (and the guest's own `wit/deps/`). A guest is built again when its sources, its WIT, a language's
+tools or how they are called change.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -20,13 +19,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from qwasr.wit import wit_tree
 from tools import languages
 from tools.languages import LANGUAGES, BuildError, Job, Language, MissingTool
 
 ROOT = Path(__file__).resolve().parent.parent
-_NAMED_PACKAGE = re.compile(r"\b([a-z][a-z0-9-]*):([a-z][a-z0-9-]*)(?:/[a-z0-9-]+)?@([0-9][\w.-]*\w)")
 _FOLDERS = ("examples", "tests/guests", "tests/commands")
-_NOT_SOURCE = {"target", "tests", "__pycache__", "README.md", "Cargo.lock"}
+_NOT_SOURCE = {"target", "tests", "__pycache__", "README.md", "Cargo.lock", "qwasr.toml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +78,6 @@ class Guest:
             job.target.replace(self.component)  # at once: another process may be reading the old one
         stamp.write_text(digest.hexdigest())
         return True
-
-
-def wit_tree(folder: Path, packages: Path = ROOT / "wit") -> dict[str, bytes]:
-    """A complete WIT tree, path by content: the folder's own files, and every package that they name, transitively."""
-    tree = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.wit"))}
-    own = {name for text in tree.values() for name in re.findall(r"(?m)^package ([^;]+);", text.decode())}
-    unread = [text.decode() for text in tree.values()]
-    while unread:
-        for namespace, name, version in _NAMED_PACKAGE.findall(unread.pop()):
-            path = packages / f"{namespace}-{name}-{version}" / "package.wit"
-            target = f"deps/{path.parent.name}.wit"
-            if target not in tree and f"{namespace}:{name}@{version}" not in own:
-                tree[target] = path.read_bytes()
-                unread.append(tree[target].decode())
-    return dict(sorted(tree.items()))
 
 
 def write_tree(folder: Path, tree: dict[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""How a guest of each language becomes a component: componentize-py, zig's C compiler and its wasi-libc, cargo."""
+"""How a guest of each language becomes a component: componentize-py, jco, zig's C compiler and its wasi-libc, cargo."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tools.packages import PREVIEW1_COMMAND
 from tools.processes import BUILD, TOOLS, BuildError, MissingTool, program, run
 
 __all__ = [
+    "JCO",
     "LANGUAGES",
     "BuildError",
     "Job",
@@ -23,6 +24,7 @@ __all__ = [
     "componentize_program",
 ]
 
+JCO = TOOLS / "jco"  # npm's packages that are for guests in JavaScript alone: they are 340 MB
 _C_FLAGS = ("-target", "wasm32-freestanding", "-std=c11", "-Oz", "-nostdlib", "-mbulk-memory")
 _C_WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _C_LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu11", "-O2", "-mbulk-memory")
@@ -120,6 +122,19 @@ def _build_c(job: Job) -> None:
     _componentize(core, job.target, job.wit)
 
 
+# JavaScript
+
+
+def _javascript_versions() -> list[str]:
+    _componentizer_versions()
+    return [(JCO / name).read_text() for name in ("package-lock.json", "componentize.mjs")]
+
+
+def _build_javascript(job: Job) -> None:
+    install_npm(JCO)
+    run("node", JCO / "componentize.mjs", job.folder / "guest.js", job.wit, job.target)
+
+
 # C programs with `main`, linked with wasi-libc: commands
 
 
@@ -178,7 +193,7 @@ def _rust_versions() -> list[str]:
 
 def _build_rust(job: Job) -> None:
     rust, crate = _find_rust(), job.folder.name
-    output = BUILD / "rust" / crate
+    output = BUILD / "rust"  # one for all crates: the standard library is built once
     output.mkdir(parents=True, exist_ok=True)
     cargo = ("cargo", "build", "--quiet", "--release", "--target-dir", output, "--target")
     library = f"release/{crate.replace('-', '_')}.wasm"
@@ -198,6 +213,7 @@ def _build_rust(job: Job) -> None:
 
 LANGUAGES = (
     Language("app.py", _python_versions, _build_python),
+    Language("guest.js", _javascript_versions, _build_javascript),
     Language("guest.c", _c_versions, _build_c),
     Language("main.c", _command_versions, _build_command),
     Language("Cargo.toml", _rust_versions, _build_rust),

@@ -15,6 +15,7 @@ from qwasr.errors import BackendError, ConfigurationError, OptionError, StoreNot
 from qwasr.hooks import Fake, Interface
 from qwasr.options import ConnectOptions, env
 from qwasr.registry import Registry
+from qwasr.testing import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ BARE = Interface(name="shelf", wit=("demo:shelf/shelf",), hosts=list)
 
 @pytest.fixture
 def registry(plugin: Callable[..., Any]) -> Registry:
-    fakes = [Fake(interface="shelf", make=lambda: Wood(WoodOptions(shelves=99)))]
+    fakes = [Fake(interface="shelf", make=lambda clock: Wood(WoodOptions(shelves=99)))]
     return Registry([plugin(backends=[Wood, Iron, Glass], fakes=fakes)], environ={}, entry_points=())
 
 
@@ -152,10 +153,10 @@ def test_a_backend_handed_over_wins_over_every_variable(registry: Registry) -> N
 
 
 def test_fakes_serve_when_asked_for_but_not_over_what_is_handed_over(registry: Registry) -> None:
-    (fake,) = choose(SHELF, registry, {"QWASR_SHELF": "iron"}, fakes=True)
+    (fake,) = choose(SHELF, registry, {"QWASR_SHELF": "iron"}, fakes=Clock())
     assert fake.ready.options.shelves == 99
     mine = Wood()
-    (given_one,) = choose(SHELF, registry, {}, fakes=True, ready={"shelf": mine})
+    (given_one,) = choose(SHELF, registry, {}, fakes=Clock(), ready={"shelf": mine})
     assert given_one.ready is mine
 
 

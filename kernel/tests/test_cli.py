@@ -105,7 +105,19 @@ def qwasr(environ: dict[str, str]) -> Run:
 
 def test_help_lists_our_commands_those_of_plugins_and_the_exit_codes(qwasr: Run) -> None:
     shown = qwasr("--help").stdout
-    for word in ("run", "doctor", "compile", "inspect", "plugins", "env", "new", "completion", "hello", "Exit codes:"):
+    for word in (
+        "run",
+        "doctor",
+        "compile",
+        "inspect",
+        "plugins",
+        "env",
+        "wit",
+        "new",
+        "completion",
+        "hello",
+        "Exit codes:",
+    ):
         assert word in shown
 
 

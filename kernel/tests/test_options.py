@@ -152,7 +152,7 @@ def test_the_error_about_a_secret_does_not_show_it() -> None:
 def test_a_type_that_options_cannot_have_is_a_programming_error() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Wrong(ConnectOptions):
-        table: dict[str, str] = env("TABLE", default=None, help="table")
+        table: dict[str, int] = env("TABLE__<NAME>", default=None, help="table")
 
     with pytest.raises(TypeError, match="table: options cannot be of type"):
         Wrong.from_env({})

@@ -149,7 +149,7 @@ def shelf(plugin: Make, host: type[Shelf] = Shelf, server: type[HandlerServer] |
         interfaces=[Interface(name="shelf", wit=("demo:shelf/shelf",), hosts=lambda: [host], default="wood")],
         backends=[Wood, Fire],
         servers=[server] if server else [],
-        fakes=[Fake(interface="shelf", make=lambda: Wood(1234))],
+        fakes=[Fake(interface="shelf", make=lambda clock: Wood(1234))],
     )
 
 

@@ -107,6 +107,8 @@ def test_explain_masks_secrets_and_knows_their_files_and_single_stores(qwasr: Ru
     secret = qwasr("env", "--explain", "OAK_KEY", OAK_KEY="hunter2").stdout
     assert "value  ***  from environment" in secret
     assert "hunter2" not in secret
+    from_file = qwasr("env", "--explain", "OAK_KEY", OAK_KEY_FILE="/run/key").stdout
+    assert "value  ***  from environment, by OAK_KEY_FILE" in from_file
     file = qwasr("env", "--explain", "OAK_KEY_FILE", OAK_KEY_FILE="/run/key").stdout
     assert "value  /run/key  from environment" in file
     assert "qwasr.toml  [shelf] oak_key_file" in file
@@ -172,6 +174,7 @@ def complete(qwasr: Run, *words: str) -> list[str]:
         (["env", "--explain", "OAK_"], ["OAK_BOARDS", "OAK_KEY"]),
         (["run", "--set", "OAK_B"], ["OAK_BOARDS="]),
         (["new", "guest", "--lang", "r"], ["rust"]),
+        (["wit", "wasi:http/pr"], ["wasi:http/proxy@0.2.12"]),
     ],
 )
 def test_commands_flags_and_variables_are_completed(qwasr: Run, words: list[str], offered: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from qwasr.errors import ConfigurationError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MASK", "Variable", "complaint", "mask_url", "read_env_file", "read_variable"]
+__all__ = ["FAMILY", "MASK", "Variable", "complaint", "expanded", "mask_url", "read_env_file", "read_variable"]
 
 MASK: Final = "***"
+FAMILY: Final = "<NAME>"
+_MEMBER: Final = re.compile(r"[A-Z0-9_]{1,128}")
 _TEXT_KINDS: Final = ("str", "Literal")  # their value is the text
 
 
@@ -26,7 +29,9 @@ class Variable:
     Attributes:
         name: the variable.
         field: the attribute of the options class; empty for variables that the kernel itself interprets.
-        kind: ``str``, ``int``, ``float``, ``bool``, ``Path``, ``tuple`` or ``Literal``.
+        kind: ``str``, ``int``, ``float``, ``bool``, ``Path``, ``tuple``, ``Literal``, or ``dict`` for a family: all
+            variables whose names fit one that ends in ``<NAME>``. Of a family of secrets none ends in ``_FILE``, for
+            such a name is that of a secret's file.
         optional: whether ``None`` is a value.
         default: the value when unset; `dataclasses.MISSING` when the variable is required.
         reader: the class that reads it, with its module.
@@ -51,11 +56,29 @@ class Variable:
         return self.default is dataclasses.MISSING
 
     @property
+    def prefix(self) -> str:
+        """How the names of a family begin."""
+        return self.name.removesuffix(FAMILY)
+
+    def member(self, name: str) -> Variable | None:
+        """Return the one variable of this family that has a name, or whose secret's file has it."""
+        if self.secret:
+            name = name.removesuffix("_FILE")
+        if self.kind != "dict" or not name.startswith(self.prefix) or not _MEMBER.fullmatch(name, len(self.prefix)):
+            return None
+        return dataclasses.replace(self, name=name, kind="str", optional=True, default=None)
+
+    def members(self, environ: Iterable[str]) -> list[Variable]:
+        """Return the variables of this family that are set, by name."""
+        found = {one.name: one for name in sorted(environ) if (one := self.member(name)) is not None}
+        return list(found.values())
+
+    @property
     def default_text(self) -> str:
         """The default as one would write it into the environment; masked where it may carry a credential."""
         if self.required:
             return "(required)"
-        if self.default is None or self.default == ():
+        if self.default is None or self.default == () or self.kind == "dict":
             return ""
         if isinstance(self.default, bool):
             return "true" if self.default else "false"
@@ -82,6 +105,11 @@ class Variable:
         if self.maximum is not None:
             return f"{words} of at most {_number(self.maximum)}"
         return words
+
+
+def expanded(variables: Iterable[Variable], environ: Iterable[str]) -> list[Variable]:
+    """Return variables, and behind each family those of it that are set."""
+    return [one for variable in variables for one in (variable, *variable.members(environ))]
 
 
 def mask_url(text: str) -> str:
@@ -125,6 +153,9 @@ def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
     Raises:
         OptionError: the value does not fit, the secret's file cannot be read, or a required variable is not set.
     """
+    if variable.kind == "dict":
+        values = {one.name[len(variable.prefix) :]: read_variable(one, environ) for one in variable.members(environ)}
+        return {name: value for name, value in values.items() if value is not dataclasses.MISSING}
     name, text = variable.name, environ.get(variable.name)
     file_name = f"{variable.name}_FILE"
     if variable.secret and environ.get(file_name):

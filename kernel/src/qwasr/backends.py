@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qwasr.options import ConnectOptions
     from qwasr.protocols import Backend
     from qwasr.registry import Registry
+    from qwasr.testing.clock import Clock
 
 __all__ = ["Binding", "Choice", "allowed_stores", "choose", "fold", "interface_variable", "store_variables"]
 
@@ -74,12 +75,14 @@ class Choice:
     Attributes:
         binding: the decision in words.
         ready: a backend object that was handed over; it is its owner's to close.
+        fake: whether that is a stand-in, made for this runtime.
         backend: the class to connect, when nothing was handed over.
         options: its options.
     """
 
     binding: Binding
     ready: Any = None
+    fake: bool = False
     backend: type[Backend] | None = None
     options: ConnectOptions | None = None
 
@@ -100,7 +103,7 @@ def choose(
     environ: Mapping[str, str],
     *,
     ready: Mapping[str, Any] | None = None,
-    fakes: bool = False,
+    fakes: Clock | None = None,
 ) -> list[Choice]:
     """Decide what serves one interface and each of its configured stores, without connecting anything.
 
@@ -109,7 +112,7 @@ def choose(
         registry: the installed backends.
         environ: the variables.
         ready: backend objects by ``"keyvalue"`` for the interface or ``"keyvalue/sessions"`` for one store; they win.
-        fakes: whether registered stand-ins serve instead of what is configured.
+        fakes: the clock of the stand-ins that serve instead of what is configured; ``None`` for no stand-ins.
 
     Returns:
         The interface's own choice first, then one for each store.
@@ -132,17 +135,15 @@ def choose(
 
 
 def _default_choice(
-    interface: Interface, registry: Registry, environ: Mapping[str, str], ready: Any, *, fakes: bool
+    interface: Interface, registry: Registry, environ: Mapping[str, str], ready: Any, *, fakes: Clock | None
 ) -> Choice:
-    fake = registry.fake(interface.name) if fakes else None
     if ready is not None:
         return _handed_over(interface, None, ready)
-    if fake is not None:
-        backend = fake.make()
+    if fakes is not None and (fake := registry.fake(interface.name)) is not None:
+        backend = fake.make(fakes)
         name = getattr(backend, "name", type(backend).__name__)
-        return Choice(
-            binding=Binding(interface=interface.name, store=None, backend=name, why="a fake, for tests"), ready=backend
-        )
+        binding = Binding(interface=interface.name, store=None, backend=name, why="a fake, for tests")
+        return Choice(binding=binding, ready=backend, fake=True)
     variable = interface_variable(interface.name)
     if text := environ.get(variable, ""):
         return _chosen(interface, None, variable, text, registry, environ)

@@ -165,7 +165,8 @@ def refuse_divided(choices: Iterable[Choice], workers: int) -> None:
         ConfigurationError: there is one.
     """
     for choice in choices:
-        if getattr(choice.backend, "per_process", False):
+        divided: Any = getattr(choice.backend, "per_process", False)
+        if divided(choice.options) if callable(divided) else divided:
             binding = choice.binding
             variable = interface_variable(binding.interface) + (f"__{binding.store}" if binding.store else "")
             message = (

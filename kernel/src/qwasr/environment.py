@@ -6,8 +6,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from qwasr._known import did_you_mean, wit_base
-from qwasr._variables import read_variable
-from qwasr.backends import interface_variable
+from qwasr._variables import expanded, read_variable
+from qwasr.backends import fold, interface_variable
 from qwasr.errors import OptionError
 from qwasr.options import Variable
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
@@ -80,7 +80,7 @@ def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], 
         environ: what is set.
         registry: the installed interfaces, whose stores have variables of their own.
     """
-    variables = list(variables)
+    variables = expanded(variables, environ)
     known = _names(variables)
     stores = _stores(registry)
     sentences = []
@@ -89,8 +89,8 @@ def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], 
             continue
         prefix = name.partition("_")[0]
         near = (one for one in sorted(known) if one.partition("_")[0] == prefix and _is_slip(name, one))
-        slip = next(near, None)
-        if slip is not None:
+        slip = next(near, None) or _family_slip(name, variables)
+        if slip:
             sentences.append(f"nothing reads the variable {name}. Did you mean {slip!r}?")
         elif name.startswith("QWASR_"):
             sentences.append(f"nothing reads the variable {name}.{did_you_mean(name, known)}")
@@ -108,12 +108,14 @@ def check_settings(settings: Mapping[str, str], environ: Mapping[str, str], regi
     Raises:
         OptionError: nobody reads one of them, or its value does not fit.
     """
-    variables = all_variables(registry)
+    variables = expanded(all_variables(registry), settings)
     known = _names(variables)
     stores = _stores(registry)
     for name in settings:
         if name not in known and not (name.startswith(stores) and name not in stores):
-            message = f"nothing reads the variable {name}.{did_you_mean(name, known)} `qwasr env` lists them all."
+            slip = _family_slip(name, variables)
+            guess = f" Did you mean {slip!r}?" if slip else did_you_mean(name, known)
+            message = f"nothing reads the variable {name}.{guess} `qwasr env` lists them all."
             raise OptionError(message)
     for variable in variables:
         if variable.name in settings or (variable.secret and f"{variable.name}_FILE" in settings):
@@ -121,8 +123,28 @@ def check_settings(settings: Mapping[str, str], environ: Mapping[str, str], regi
 
 
 def _names(variables: Iterable[Variable]) -> set[str]:
-    """Return the names that are read: those of the variables, and of the files of secrets."""
-    return {name for one in variables for name in (one.name, *([f"{one.name}_FILE"] if one.secret else []))}
+    """Return the names that are read: those of the variables, and of the files of secrets; of a family its pattern."""
+    return {
+        name
+        for one in variables
+        for name in (one.name, *([f"{one.name}_FILE"] if one.secret and one.kind != "dict" else []))
+    }
+
+
+def _family_slip(name: str, variables: Iterable[Variable]) -> str:
+    """Return the variable of a family that may have been meant: a slip in how it begins, or small letters at its end.
+
+    ``SQL_DATABASE_USERS`` and ``SQL_DATABASE__users`` are both meant for ``SQL_DATABASE__USERS``.
+    """
+    for family in variables:
+        prefix = family.prefix
+        if family.kind != "dict" or name.partition("_")[0] != prefix.partition("_")[0]:
+            continue
+        for length in (len(prefix), len(prefix) - 1, len(prefix) + 1):
+            start, meant = name[:length], f"{prefix}{fold(name[length:])}"
+            if start.endswith("_") and _is_slip(start, prefix) and family.member(meant) is not None:
+                return meant
+    return ""
 
 
 def _stores(registry: Registry) -> tuple[str, ...]:
@@ -140,8 +162,10 @@ def misspelt(
         variables: everything that is read.
         environ: what is set.
     """
-    unread = sorted(set(environ) - _names(variables))
-    return [(name, right) for right in sorted(_names(wanted)) for name in unread if _is_slip(name, right)]
+    wanted = list(wanted)
+    unread = sorted(set(environ) - _names(expanded(variables, environ)))
+    slips = [(name, right) for right in sorted(_names(wanted)) for name in unread if _is_slip(name, right)]
+    return slips + [(name, right) for name in unread if (right := _family_slip(name, wanted))]
 
 
 def _is_slip(name: str, candidate: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qwasr._variables import MASK, mask_url, read_variable
+from qwasr._variables import MASK, expanded, mask_url, read_variable
 from qwasr.backends import interface_variable
 from qwasr.diagnosis import HINTS, diagnose
 from qwasr.errors import BackendError, OptionError, QwasrError
@@ -69,7 +69,7 @@ class Finding:
 
 def describe_options(options: type[ConnectOptions], environ: Mapping[str, str]) -> tuple[Setting, ...]:
     """Return the settings of an options class, each with its value and where that comes from."""
-    return tuple(_describe(variable, environ) for variable in options.variables())
+    return tuple(_describe(one, environ) for one in expanded(options.variables(), environ))
 
 
 def _describe(variable: Variable, environ: Mapping[str, str]) -> Setting:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from qwasr.hosting import HostInterface
     from qwasr.protocols import Backend, Server
+    from qwasr.testing.clock import Clock
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -81,15 +82,21 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fake:
-    """A backend that tests use in the place of a service: `Runtime(..., fakes=True)`.
+    """A backend that tests use in the place of a service; see `qwasr.testing`.
 
     Args:
-        interface: the interface's name.
-        make: makes a fresh backend object, already usable.
+        interface: the interface's name; tests find the backend as `guest.<interface>`.
+        make: makes a fresh backend object, already usable, that goes by the test's clock; `qwasr.testing.fakes` has
+            what most are made of.
+        servers: returns classes that serve in tests in the place of the installed ones of the same exports. The
+            backend's attribute ``server`` is set to the one that serves.
+        shortcuts: methods of the backend that tests find on `guest` itself, such as ``"get"``.
     """
 
     interface: str
-    make: Callable[[], Any]
+    make: Callable[[Clock], Any]
+    servers: Callable[[], Sequence[type[Server]]] = tuple
+    shortcuts: tuple[str, ...] = ()
 
 
 @hookspec

@@ -26,7 +26,8 @@ The class is matched with what a component imports by package and interface name
 interface. `wit="wasi:keyvalue/store@0.2.0-draft"` serves that version alone and wins over a class without a version.
 WIT `kebab-case` is Python `snake_case`; a Python keyword gets a trailing underscore (`from` is `from_`). A resource
 class `OutputStream` serves `output-stream`. A constructor is the class's own call, a static function a static or class
-method of the resource class.
+method of the resource class, or, where it needs what belongs to the interface's object, a method of that by both names:
+`connection.open` is `connection_open(self, name)`.
 
 Three kinds of host function, told apart by their declaration, once, at link time:
 

@@ -10,8 +10,10 @@ A complete example::
     options = ShelfOptions.from_env(os.environ)
 
 Types: `str`, `int`, `float`, `bool`, `pathlib.Path`, `tuple[str, ...]` (comma separated), `Literal["a", "b"]`, and any
-of them `| None`. A secret is never shown and may come from a file: `SHELF_URL_FILE=/run/secrets/shelf`. An empty value
-counts as not set, except for text and lists, where it is the empty text or list. A wrong value is an `OptionError`.
+of them `| None`; and `dict[str, str]` for a family: ``SHELF_URL__<NAME>`` is every variable that begins so and has
+capitals, digits and underscores in the place of ``<NAME>``, and that is its key. A secret is never
+shown and may come from a file: `SHELF_URL_FILE=/run/secrets/shelf`. An empty value counts as not set, except for text
+and lists, where it is the empty text or list. A wrong value is an `OptionError`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
-from qwasr._variables import MASK, Variable, complaint, mask_url, read_env_file, read_variable
+from qwasr._variables import FAMILY, MASK, Variable, complaint, mask_url, read_env_file, read_variable
 from qwasr.errors import OptionError
 
 if TYPE_CHECKING:
@@ -82,6 +84,9 @@ def env(
         maximum=maximum,
         choices=None if choices is None else tuple(choices),
     )
+    if isinstance(default, dict):
+        # Options are looked up by their hash; what cannot have one is compared and not hashed.
+        return dataclasses.field(default_factory=default.copy, hash=False, metadata={_METADATA_KEY: spec})
     return dataclasses.field(default=default, metadata={_METADATA_KEY: spec})
 
 
@@ -152,7 +157,11 @@ def _variables(cls: type[ConnectOptions]) -> tuple[Variable, ...]:
         spec: _Spec | None = field.metadata.get(_METADATA_KEY)
         if spec is None:
             continue
-        kind, optional, choices = _kind(hints[field.name], f"{cls.__module__}.{cls.__qualname__}.{field.name}")
+        where = f"{cls.__module__}.{cls.__qualname__}.{field.name}"
+        kind, optional, choices = _kind(hints[field.name], where)
+        if (kind == "dict") != spec.name.endswith(FAMILY):
+            message = f"{where}: dict[str, str] is for a family of variables, whose name ends in {FAMILY}"
+            raise TypeError(message)
         found.append(
             Variable(
                 name=spec.name,
@@ -161,7 +170,7 @@ def _variables(cls: type[ConnectOptions]) -> tuple[Variable, ...]:
                 field=field.name,
                 kind=kind,
                 optional=optional,
-                default=field.default,
+                default=None if kind == "dict" else field.default,
                 secret=spec.secret,
                 address=spec.address,
                 minimum=spec.minimum,
@@ -183,7 +192,10 @@ def _kind(hint: Any, where: str) -> tuple[str, bool, tuple[str, ...] | None]:
         return "Literal", False, arguments
     if hint == tuple[str, ...]:
         return "tuple", False, None
+    if hint == dict[str, str]:
+        return "dict", False, None
     if hint in (str, int, float, bool, Path):
         return hint.__name__, False, None
-    message = f"{where}: options cannot be of type {hint}; use str, int, float, bool, Path, tuple[str, ...] or Literal"
+    known = "str, int, float, bool, Path, tuple[str, ...], dict[str, str] or Literal"
+    message = f"{where}: options cannot be of type {hint}; use {known}"
     raise TypeError(message)

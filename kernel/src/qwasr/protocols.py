@@ -33,7 +33,8 @@ class Backend(Protocol):
         Options: its settings.
 
     A backend whose data lives in its own process says so with a further attribute, ``per_process = True``. It is then
-    refused where several workers serve one component, since each of them would keep data of its own.
+    refused where several workers serve one component, since each of them would keep data of its own. Where that depends
+    on its options it is a static method, ``per_process(options) -> bool``.
     """
 
     name: ClassVar[str]

@@ -127,6 +127,11 @@ class Registry:
         return [server for plugin in self.plugins for server in plugin.servers]
 
     @property
+    def fake_servers(self) -> list[type[Server]]:
+        """The server classes that serve in tests in the place of others."""
+        return [server for plugin in self.plugins for fake in plugin.fakes for server in fake.servers()]
+
+    @property
     def commands(self) -> list[click.Command]:
         """The further commands of all plug-ins."""
         return [command for plugin in self.plugins for command in plugin.commands]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from qwasr.engine import Component, Engine, LinkedComponent
     from qwasr.hosting import HostInterface
     from qwasr.protocols import Server
+    from qwasr.testing.clock import Clock
 
 __all__ = ["Guest", "GuestCall", "Runtime", "RuntimeOptions", "log_guest_error"]
 
@@ -53,22 +54,27 @@ class Runtime:
     """One component, ready to be called and served while the `async with` block lasts.
 
     Args:
-        component: path of a component (`.wasm`) or of component text (`.wat`), or its bytes.
+        component: path of a component (`.wasm`) or of component text (`.wat`), or its bytes; or what `engine` loaded.
         backends: backend objects that win over every variable, by interface (``"keyvalue"``) or by named store
             (``"keyvalue/sessions"``). They stay the caller's: the runtime does not close them.
         environ: the variables to read; the process's own when not given.
-        plugins: plug-in modules besides the installed ones.
-        fakes: whether the stand-ins that plug-ins register for tests serve instead of configured backends.
+        plugins: plug-in modules besides the installed ones; or a `Registry`, which is all there is then.
+        fakes: whether the stand-ins that plug-ins register for tests serve instead of configured backends and of
+            servers; or the clock that they go by.
         allow_precompiled: whether a precompiled file is loaded. It is native code: trust it as you trust a program.
         trap_unknown_imports: whether imports that nothing provides become functions that trap when called.
         options: limits of the runtime; read from `environ` when not given.
         workers: how many processes serve the same component at the same addresses, this one included; ``None`` when
             there is no other one, nor one that takes its place while it still serves.
+        engine: one that outlives this runtime and has limits of its own; it stays the caller's. One is made when none
+            is given.
 
     Attributes:
         telemetry: what was counted.
         listening: sockets that servers listen on, by address, where a process that comes after may take them over.
         guest: the linked component.
+        fakes: the stand-ins that serve, by interface.
+        registry: what is installed.
         bindings: what serves each interface that the component imports, and why.
         servers: the servers that run, after `start`.
 
@@ -80,33 +86,35 @@ class Runtime:
     """
 
     guest: Guest
+    registry: Registry
     bindings: tuple[Binding, ...]
     servers: tuple[Server, ...]
 
     def __init__(
         self,
-        component: str | Path | bytes,
+        component: str | Path | bytes | Component,
         *,
         backends: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
-        plugins: Iterable[object] | None = None,
-        fakes: bool = False,
+        plugins: Iterable[object] | Registry | None = None,
+        fakes: bool | Clock = False,
         allow_precompiled: bool = False,
         trap_unknown_imports: bool = False,
         options: RuntimeOptions | None = None,
         workers: int | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self._source = component
         self._ready = dict(backends or {})
         self._environ = environ if isinstance(environ, Settings) else dict(os.environ if environ is None else environ)
-        self._plugins = tuple(plugins or ())
-        self._fakes = fakes
+        self._plugins = plugins if isinstance(plugins, Registry) else tuple(plugins or ())
+        self._clock = _clock(fakes)
         self._allow_precompiled = allow_precompiled
         self._trap_unknown_imports = trap_unknown_imports
         self._options = options
         self._workers = workers
         self._connections = Connections()
-        self._engine: Engine | None = None
+        self._lent, self._engine = engine, engine
         self._exit = AsyncExitStack()
         self._stopping = asyncio.Event()
         self._stop_lock = asyncio.Lock()
@@ -114,18 +122,21 @@ class Runtime:
         self._hurried = False
         self.telemetry = Telemetry()
         self.listening: dict[str, socket.socket] = {}
+        self.fakes: dict[str, Any] = {}
         self.bindings = ()
         self.servers = ()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._registry = Registry(self._plugins, environ=self._environ)
+            plugins = self._plugins
+            self.registry = plugins if isinstance(plugins, Registry) else Registry(plugins, environ=self._environ)
             self._warn()
             options = self._options = self._options or RuntimeOptions.from_env(self._environ)
             stack.callback(self._close_engine)  # before there is one: loading may be cancelled half way
-            engine, component = await _in_thread(lambda: self._load(options))
+            ready = not isinstance(self._source, str | Path | bytes)
+            engine, component = self._load(options) if ready else await _in_thread(lambda: self._load(options))
             self._component = component
-            stack.push_async_callback(self._connections.close)
+            stack.push_async_callback(self._close_backends)
             hosts = await self._connect(self._connections)
             linked = self._link(engine, hosts)
             self.guest = Guest(
@@ -180,7 +191,7 @@ class Runtime:
         """
         classes = self._server_classes()
         if not classes:
-            raise ComponentError(self._registry.nothing_to_serve(self.guest.name, self._component.exports))
+            raise ComponentError(self.registry.nothing_to_serve(self.guest.name, self._component.exports))
         servers: list[Server] = []
         try:
             for server in [self._make_server(cls) for cls in classes]:
@@ -247,7 +258,11 @@ class Runtime:
         return [f"{self.guest.name} serves {server.export} at {server.describe()}" for server in self.servers]
 
     def _server_classes(self) -> list[type[Server]]:
-        return [server for server in self._registry.servers if self.guest.exports(server.export)]
+        servers = [server for server in self.registry.servers if self.guest.exports(server.export)]
+        if self._clock is None:
+            return servers
+        stand_ins = {server.export: server for server in self.registry.fake_servers}
+        return [stand_ins.get(server.export, server) for server in servers]
 
     def _on_signal(self, name: str, times: int) -> None:
         if times == 1:
@@ -295,26 +310,42 @@ class Runtime:
 
     def _load(self, options: RuntimeOptions) -> tuple[Engine, Component]:
         """Make the engine and compile; in a thread, since the first compilation of a large component takes seconds."""
+        if not isinstance(self._source, str | Path | bytes):  # compiled already
+            from qwasr.engine import Engine
+
+            engine = self._engine = self._lent or Engine(options.engine(self._environ))
+            return engine, self._source
         with ThreadPoolExecutor(1, "qwasr-read") as beside:
             source = beside.submit(Source.of, self._source)
             from qwasr.engine import Engine  # a tenth of a second, in which the file is read and hashed
 
-        engine = self._engine = Engine(options.engine(self._environ))
+        engine = self._engine = self._lent or Engine(options.engine(self._environ))
         return engine, engine.load(source.result(), allow_precompiled=self._allow_precompiled)
 
     def _close_engine(self) -> None:
         engine, self._engine = self._engine, None
-        if engine is not None:
+        if engine is not None and engine is not self._lent:
             engine.close()
+
+    async def _close_backends(self) -> None:
+        fakes, self.fakes = self.fakes, {}
+        for interface, fake in fakes.items():
+            try:
+                await fake.close()
+            except Exception:
+                _logger.exception("the fake of %s does not close cleanly", interface)
+        await self._connections.close()
 
     async def _connect(self, connections: Connections) -> list[HostInterface]:
         """Connect what the component's imports need, and nothing else; return the objects behind the imports."""
         hosts: list[HostInterface] = []
         bindings: list[Binding] = []
-        for interface, imports in self._registry.needed(self._component.imports):
-            choices = choose(interface, self._registry, self._environ, ready=self._ready, fakes=self._fakes)
+        for interface, imports in self.registry.needed(self._component.imports):
+            choices = choose(interface, self.registry, self._environ, ready=self._ready, fakes=self._clock)
             if (self._workers or 1) > 1:
                 refuse_divided(choices, self._workers or 1)
+            if choices[0].fake:
+                self.fakes[interface.name] = choices[0].ready
             default, *stores = [await connections.connect(choice) for choice in choices]
             bindings += [replace(choice.binding, imports=imports) for choice in choices]
             names = [choice.binding.store or "" for choice in choices[1:]]
@@ -337,17 +368,25 @@ class Runtime:
             self._component,
             hosts,
             trap_unknown_imports=self._trap_unknown_imports,
-            providers=self._registry.hint,
+            providers=self.registry.hint,
         )
         for name in linked.trapped:
             _logger.warning("nothing provides %s: its functions trap when they are called", name)
         return linked
 
     def _warn(self) -> None:
-        variables = all_variables(self._registry)
-        slips = unread_variables(variables, self._environ, self._registry)
-        for sentence in [*self._registry.problems, *slips]:
+        variables = all_variables(self.registry)
+        slips = unread_variables(variables, self._environ, self.registry)
+        for sentence in [*self.registry.problems, *slips]:
             _logger.warning("%s", sentence)
+
+
+def _clock(fakes: bool | Clock) -> Clock | None:
+    if fakes is True:
+        from qwasr.testing.clock import Clock
+
+        return Clock()
+    return fakes or None
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -10,11 +10,11 @@ import keyword
 import os
 import re
 import shutil
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from qwasr._folders import written_whole
 from qwasr.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -135,22 +135,14 @@ def _camel(name: str) -> str:
 
 def _write(target: Path, templates: Sequence[Path], words: Sequence[tuple[str, str]], *, readme: str | None) -> Path:
     """Write a folder whole or not at all."""
-    if target.exists():
-        raise ConfigurationError(f"{target} is there already")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-            folder = Path(scratch) / target.name
-            for template in templates:
-                _copy(template, folder, words)
-            if readme is not None:
-                text = (_TEMPLATES / "readme" / f"{readme}.md").read_text(encoding="utf-8")
-                (folder / "README.md").write_text(_renamed(text, words), encoding="utf-8")
-            else:
-                _copy_wit(folder / "wit" / "deps")
-            folder.rename(target)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {target}: {error.strerror}") from error
+    with written_whole(target) as folder:
+        for template in templates:
+            _copy(template, folder, words)
+        if readme is not None:
+            text = (_TEMPLATES / "readme" / f"{readme}.md").read_text(encoding="utf-8")
+            (folder / "README.md").write_text(_renamed(text, words), encoding="utf-8")
+        else:
+            _copy_wit(folder / "wit" / "deps")
     return target
 
 

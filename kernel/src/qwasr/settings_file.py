@@ -13,6 +13,9 @@
     [keyvalue.store]
     sessions = "memory"                  # QWASR_KEYVALUE__SESSIONS
 
+    [sql.databases]
+    users = "users.db"                   # SQL_DATABASE__USERS, of the family SQL_DATABASE__<NAME>
+
 A key is its variable in lower case, without `QWASR_` and without the table's own name. What may be written is what
 `qwasr env` lists, so it depends on what is installed; a key that nothing reads is an error.
 """
@@ -23,7 +26,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from qwasr._known import BACKEND_DISTRIBUTIONS, WIT_DISTRIBUTIONS, did_you_mean, wit_base
-from qwasr._variables import read_variable
+from qwasr._variables import expanded, read_variable
 from qwasr.backends import fold, interface_variable
 from qwasr.environment import interface_variables
 from qwasr.errors import ConfigurationError
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from qwasr.options import Variable
     from qwasr.registry import Registry
 
-__all__ = ["SettingsFile", "settings_keys"]
+__all__ = ["SettingsFile", "settings_keys", "shown_keys"]
 
 _MAX_BYTES: Final = 1024 * 1024
 _RUNTIME: Final = "runtime"
@@ -93,12 +96,15 @@ class SettingsFile:
             if table not in known:
                 raise ConfigurationError(f"{self.path}: {_unknown_table(table, known)}")
             for key, value in keys.items():
+                variable = known[table].get(key)
                 if key == _STORE and isinstance(value, dict):
                     self._read_stores(registry, table, value, found)
+                elif variable is not None and variable.kind == "dict":
+                    self._read_family(table, key, value, variable, found)
                 else:
                     self._read_key(table, key, value, known, found)
-        secrets = [variable.name for keys in known.values() for variable in keys.values() if variable.secret]
-        for name in secrets:
+        variables = expanded([variable for keys in known.values() for variable in keys.values()], found)
+        for name in [variable.name for variable in variables if variable.secret]:
             pair = {name, f"{name}_FILE"}
             if pair & set(stronger):
                 found = {one: place for one, place in found.items() if one not in pair}
@@ -147,6 +153,23 @@ class SettingsFile:
                 raise ConfigurationError(f"{self._place(place, store)}: {message}")
             found[name] = place, store, value
 
+    def _read_family(
+        self, table: str, key: str, members: Any, family: Variable, found: dict[str, tuple[str, str, str]]
+    ) -> None:
+        place = f"{table}.{key}"
+        if not isinstance(members, dict):
+            raise ConfigurationError(f"{self._place(table, key)}: write [{place}] above, and name = … below it")
+        for member, value in members.items():
+            name = f"{family.prefix}{fold(member)}"
+            variable = family.member(name)
+            if variable is None:
+                raise ConfigurationError(f"{self._place(place, member)}: {name} is no variable's name; rename it")
+            text = self._text(place, member, value, variable)
+            if name in found:
+                message = f"{name} stands for {found[name][1]!r} too; rename one"
+                raise ConfigurationError(f"{self._place(place, member)}: {message}")
+            found[name] = place, member, text
+
     def _text(self, table: str, key: str, value: Any, variable: Variable) -> str:
         """Return a value as it would stand in the environment."""
         text = _as_text(value, listed=variable.kind == "tuple")
@@ -179,10 +202,19 @@ def settings_keys(registry: Registry) -> dict[str, dict[str, Variable]]:
         keys = known.setdefault(table, {})
         for variable in variables:
             if variable.name not in taken:
-                short = _key(table, variable.name)
+                short = variable.field if variable.kind == "dict" else _key(table, variable.name)
                 keys[variable.name.lower() if short in keys else short] = variable
                 taken.add(variable.name)  # of a service that serves several interfaces: in the first one's table
     return known
+
+
+def shown_keys(registry: Registry) -> dict[str, str]:
+    """Return where a file sets each variable, by its name: ``[runtime] workers``, ``[sql.databases] <name>``."""
+    return {
+        one.name: f"[{table}.{key}] <name>" if one.kind == "dict" else f"[{table}] {key}"
+        for table, keys in settings_keys(registry).items()
+        for key, one in keys.items()
+    }
 
 
 def _key(table: str, name: str) -> str:

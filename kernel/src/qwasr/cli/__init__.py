@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "main"]
 
-_OWN_COMMANDS: Final = ("run", "doctor", "compile", "inspect", "plugins", "env", "new", "completion")
+_OWN_COMMANDS: Final = ("run", "doctor", "compile", "inspect", "plugins", "env", "wit", "new", "completion")
 EXIT_CODES: Final = """\b
 Exit codes:
   0  done; after SIGTERM or SIGINT: drained and stopped

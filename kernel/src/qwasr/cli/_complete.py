@@ -27,12 +27,15 @@ def complete_variables(ctx: click.Context, param: click.Parameter, incomplete: s
 
 
 def complete_settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer `NAME=` for ``--set``; what follows the equals sign is the user's to know."""
+    """Offer `NAME=` for ``--set``, and how the names of a family begin; the rest is the user's to know."""
+    from qwasr._variables import FAMILY
+
     if "=" in incomplete:
         return []
     offered = complete_variables(ctx, param, incomplete)
     for item in offered:
-        item.value += "="
+        name: str = item.value
+        item.value = name.removesuffix(FAMILY) if name.endswith(FAMILY) else f"{name}="
     return offered
 
 

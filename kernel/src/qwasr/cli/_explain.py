@@ -55,6 +55,8 @@ def _report(name: str, environ: Settings, registry: Registry) -> dict[str, Any]:
     variable, key = _find(name, registry)
     places = environ.everywhere(name)
     shown = [{"value": _shown(variable, name, text), "set_by": by} for by, text in places]
+    if variable.secret and name == variable.name:
+        shown += [{"value": MASK, "set_by": f"{by}, by {name}_FILE"} for by, _ in environ.everywhere(f"{name}_FILE")]
     value = shown[0]["value"] if shown else variable.default_text or None
     return {
         "name": name,
@@ -75,11 +77,9 @@ def _find(name: str, registry: Registry) -> tuple[Variable, str]:
     """Return a variable and its key in `qwasr.toml`."""
     from qwasr.backends import store_variables
     from qwasr.environment import all_variables
-    from qwasr.settings_file import settings_keys
+    from qwasr.settings_file import shown_keys
 
-    keys = {
-        one.name: f"[{table}] {key}" for table, found in settings_keys(registry).items() for key, one in found.items()
-    }
+    keys = shown_keys(registry)
     variables = {one.name: one for one in all_variables(registry)}
     if name in variables:
         return variables[name], keys.get(name, "")
@@ -89,6 +89,10 @@ def _find(name: str, registry: Registry) -> tuple[Variable, str]:
             Variable(name=name, help=f"file that holds {plain.name}", reader=plain.reader, kind="Path", optional=True),
             f"{keys[plain.name]}_file" if plain.name in keys else "",
         )
+    for family in variables.values():
+        one = family.member(name)
+        if one is not None:
+            return one, keys.get(family.name, "").replace("<name>", one.name[len(family.prefix) :].lower())
     for interface in registry.interfaces.values():
         if interface.stores and (stores := store_variables(interface.name, {name: "set"})):
             text = f"backend of the {interface.name} store {stores[0][0]}, by name or URL"
@@ -103,7 +107,7 @@ def _shown(variable: Variable, name: str, text: str) -> str:
 
 
 def _problem(variable: Variable, environ: Settings) -> str:
-    if variable.name not in environ:
+    if variable.name not in environ and not (variable.secret and f"{variable.name}_FILE" in environ):
         return ""
     try:
         read_variable(variable, environ)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qwasr._variables import MASK, expanded, mask_url
 from qwasr.cli._complete import complete_variables
 from qwasr.cli._environ import with_environ
 from qwasr.cli._output import json_flag, print_json, print_table
-from qwasr.options import MASK, mask_url
 from qwasr.runtime_options import CommandOptions
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def command(environ: Settings, component: Path | None, name: str | None, markdow
     from qwasr.backends import store_variables
     from qwasr.environment import all_variables, unread_variables
     from qwasr.registry import Registry
-    from qwasr.settings_file import settings_keys
+    from qwasr.settings_file import shown_keys
 
     if name is not None:
         from qwasr.cli._explain import explain
@@ -46,10 +46,9 @@ def command(environ: Settings, component: Path | None, name: str | None, markdow
     registry = Registry(environ=environ)
     variables = all_variables(registry)
     if markdown:
-        tables = settings_keys(registry)
-        _print_page(variables, {one.name: f"[{at}] {key}" for at, keys in tables.items() for key, one in keys.items()})
+        _print_page(variables, shown_keys(registry))
         return
-    report = [_describe(variable, environ) for variable in variables]
+    report = [_describe(variable, environ) for variable in expanded(variables, environ)]
     for interface in registry.interfaces.values():
         if interface.stores:
             report += [_store(interface.name, *one, environ) for one in store_variables(interface.name, environ)]

@@ -247,20 +247,25 @@ class _Interface:
 
     def _target(self, name: FunctionName, full_name: str) -> tuple[Any, bool]:
         """Return what Python calls for a function, and whether it is a method of its first argument."""
+        own = type(self._host).__name__
         if name.kind == "function":
-            target = getattr(self._host, snake_case(name.function), None)
-            owner = type(self._host).__name__
-        else:
-            cls = self._classes.get(name.resource)
-            if cls is None:
-                raise self._error(f"has no class for the resource {name.resource!r}")
-            owner = cls.__name__
-            target = cls if name.kind == "constructor" else getattr(cls, snake_case(name.function), None)
+            return self._callable(getattr(self._host, snake_case(name.function), None), own, name, full_name), False
+        cls = self._classes.get(name.resource)
+        if cls is None:
+            raise self._error(f"has no class for the resource {name.resource!r}")
+        if name.kind == "static":  # it may need what only the interface's object has
+            target = getattr(self._host, snake_case(f"{name.resource}-{name.function}"), None)
+            if target is not None:
+                return self._callable(target, own, name, full_name), False
+        target = cls if name.kind == "constructor" else getattr(cls, snake_case(name.function), None)
+        return self._callable(target, cls.__name__, name, full_name), name.kind == "method"
+
+    def _callable(self, target: Any, owner: str, name: FunctionName, full_name: str) -> Any:
         if not snake_case(name.function or "new").isidentifier():  # it becomes part of a function's source
             raise self._error(f"cannot have a function of the name {full_name!r}")
         if target is None or not callable(target):
             raise self._error(f"lacks the function {full_name!r} ({owner}.{snake_case(name.function)})")
-        return target, name.kind == "method"
+        return target
 
     def _check_signature(self, name: str, target: Any, wanted: list[str]) -> None:
         try:
