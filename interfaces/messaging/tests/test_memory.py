@@ -1,0 +1,122 @@
+"""The embedded broker passes every rule, and keeps its bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qwasr_messaging import Memory, MemoryOptions, Message, Policy, QueueFull
+from qwasr_messaging.compliance import MessagingCompliance
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class TestMemory(MessagingCompliance):
+    bound = 100
+
+    @pytest.fixture
+    async def backend(self) -> AsyncIterator[Memory]:
+        broker = Memory(MemoryOptions(queue=100, publish_wait_s=0.2))
+        yield broker
+        await broker.close()
+        assert broker.used_bytes == 0, "bytes are accounted for that nobody holds"
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def test_the_whole_broker_has_a_bound_of_bytes() -> None:
+    broker = Memory(MemoryOptions(max_bytes=100_000, publish_wait_s=0))
+    await broker.subscribe("g", [">"], Policy())
+    results = await asyncio.gather(
+        *(broker.publish(f"topic-{number}", Message(bytes(10_000))) for number in range(20)), return_exceptions=True
+    )
+    assert {type(result) for result in results} == {type(None), QueueFull}
+    with pytest.raises(QueueFull):
+        await broker.push("queue", Message(bytes(10_000)))
+    assert broker.used_bytes <= 100_000
+    await broker.close()
+
+
+async def test_work_queues_that_are_empty_are_forgotten() -> None:
+    broker = Memory()
+    for number in range(1000):
+        assert await broker.pop(f"empty-{number}", visibility_s=1) is None
+        await broker.push(f"queue-{number}", Message(b""))
+        delivery = await broker.pop(f"queue-{number}", visibility_s=1)
+        assert delivery is not None
+        await (delivery.ack() if number % 2 else broker.ack(f"queue-{number}", delivery.receipt))
+    assert not broker._queues
+    assert broker.used_bytes == 0
+
+
+async def test_a_pop_that_waits_sees_a_push_after_others_have_emptied_the_queue() -> None:
+    broker = Memory()
+    await broker.push("queue", Message(b"first"))
+    held = await broker.pop("queue", visibility_s=60)
+    assert held is not None
+    waiting = asyncio.create_task(broker.pop("queue", visibility_s=60, wait_s=5))
+    await asyncio.sleep(0)
+    await held.ack()
+    await broker.push("queue", Message(b"second"))
+    delivery = await waiting
+    assert delivery is not None
+    assert delivery.message.data == b"second"
+
+
+async def test_notes_of_messages_that_are_gone_do_not_pile_up() -> None:
+    clock = Clock()
+    broker = Memory(clock=clock)
+    subscription = await broker.subscribe("g", [">"], Policy(lease_s=3600))
+    for number in range(5000):
+        await broker.publish("a", Message(b"", None, (("key", str(number % 7)),)), ttl_s=3600, delay_s=number % 2)
+        clock.now_s += 1
+        delivery = await subscription.receive(wait_s=0)
+        if delivery is not None:
+            await delivery.extend()
+            await delivery.ack()
+    queue = broker._groups["g"].queue
+    assert len(queue.entries) <= 1
+    assert len(queue._later) + len(queue._ready) + len(queue._expiries) < 500
+    assert len(queue._lanes) <= 1
+
+
+async def test_expired_messages_that_nobody_takes_make_room() -> None:
+    clock = Clock()
+    broker = Memory(MemoryOptions(queue=10, publish_wait_s=0), clock=clock)
+    await broker.subscribe("g", [">"], Policy())
+    for number in range(1000):
+        await broker.publish("a", Message(b"", None, (("key", str(number % 3)),)), ttl_s=5)
+        clock.now_s += 1
+    queue = broker._groups["g"].queue
+    assert len(queue.entries) <= 10
+    assert sum(len(lane.waiting) for lane in queue._lanes.values()) < 100
+    assert len(queue._ready) < 100
+
+
+async def test_the_oldest_dead_letter_is_lost_where_there_are_too_many(caplog: pytest.LogCaptureFixture) -> None:
+    broker = Memory(MemoryOptions(queue=3))
+    subscription = await broker.subscribe("g", ["a"], Policy(max_deliveries=1))
+    for number in range(5):
+        await broker.publish("a", Message(b"%d" % number))
+        delivery = await subscription.receive(wait_s=0)
+        assert delivery is not None
+        await delivery.retry("no")
+    found = [await broker.pop("dead-letter.a", visibility_s=60) for _ in range(4)]
+    assert [one.message.data if one else None for one in found] == [b"2", b"3", b"4", None]
+    assert caplog.text.count("the oldest of 'dead-letter.a' is lost") == 2
+
+
+async def test_a_timer_is_left_behind_by_nobody() -> None:
+    broker = Memory()
+    subscription = await broker.subscribe("g", ["a"], Policy())
+    await broker.publish("a", Message(b""), delay_s=3600)
+    assert await subscription.receive(wait_s=0.01) is None
+    assert broker._groups["g"].queue._undo_timer is None
