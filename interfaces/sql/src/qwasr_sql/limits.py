@@ -1,0 +1,43 @@
+"""Bounds of what a guest may ask for, the same on every backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwasr_sql.errors import TooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwasr.values import Variant
+
+__all__ = ["MAX_NAME_BYTES", "MAX_PARAMETERS", "MAX_SQL_BYTES", "MAX_VALUE_BYTES", "check_statement"]
+
+MAX_NAME_BYTES: Final = 1024
+"""The longest name of a database, as UTF-8."""
+
+MAX_SQL_BYTES: Final = 256 * 1024
+"""The longest text of a statement, as UTF-8."""
+
+MAX_PARAMETERS: Final = 32_766
+"""The most parameters of a statement: SQLite's own limit, and about PostgreSQL's."""
+
+MAX_VALUE_BYTES: Final = 2 * 1024 * 1024
+"""All parameters of a statement together: whole values cross to a guest at 32 times their size."""
+
+
+def check_statement(sql: str, params: Sequence[Variant]) -> None:
+    """Raise `TooLarge` when a statement or its parameters are above their bounds."""
+    if len(sql.encode()) > MAX_SQL_BYTES:
+        raise TooLarge(f"the statement is longer than {MAX_SQL_BYTES} bytes")
+    if len(params) > MAX_PARAMETERS:
+        raise TooLarge(f"the statement has {len(params)} parameters, more than {MAX_PARAMETERS}")
+    size = sum(_bytes(param.value) for param in params)
+    if size > MAX_VALUE_BYTES:
+        raise TooLarge(f"the parameters have {size} bytes together, more than {MAX_VALUE_BYTES}")
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    return len(value) if isinstance(value, bytes) else 0
