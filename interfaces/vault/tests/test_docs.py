@@ -1,0 +1,32 @@
+"""The program of docs/vault.md does what the page says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from interfaces.vault.tests.files import KEY, opened
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "vault.md"
+
+
+def test_the_program_of_the_page_sets_a_secret_beside_others_that_have_the_file_open(tmp_path: Path) -> None:
+    program = next(code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "argv" in code)
+    (tmp_path / "put.py").write_text(program)
+    (tmp_path / "key").write_text(KEY.hex() + "\n")
+    file = opened(tmp_path / "vault")
+    environ = {**os.environ, "VAULT_URL": "file:///vault", "VAULT_KEY_FILE": "key"}
+    command = [sys.executable, "put.py", "billing", "api-key"]
+    subprocess.run(command, cwd=tmp_path, env=environ, input=b"open sesame", check=True)
+    assert file.read() == {"billing": {"api-key": b"open sesame"}}
+
+
+def test_the_messages_of_the_page_are_those_of_the_code() -> None:
+    source = "".join(path.read_text() for path in (PAGE.parents[1] / "interfaces/vault/src/qwasr_vault").glob("_*.py"))
+    joined = re.sub(r'"\s*f?"', "", source)
+    table = PAGE.read_text().split("| message |")[1].split("\n\n")[0]
+    for message in re.findall(r"^\| `([^`(]+)", table, re.MULTILINE):
+        assert message.strip() in joined, message
