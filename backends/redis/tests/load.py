@@ -16,6 +16,7 @@ from qwasr_keyvalue import plugin
 
 GUESTS = 64
 STORE = "load"
+_TICK_S = 0.01
 
 
 @contextlib.asynccontextmanager
@@ -39,6 +40,7 @@ class Load:
         tried: the last value of each guest's own key that was sent.
         errors: what calls failed with, and how long they took in seconds.
         slowest_s: the longest call of all, in seconds.
+        lag_s: how late the event loop was at most, in seconds: so much of a call's time may be the machine's.
         uncertain: increments that failed.
     """
 
@@ -48,12 +50,14 @@ class Load:
     tried: dict[str, int] = field(default_factory=dict)
     errors: list[tuple[str, float]] = field(default_factory=list)
     slowest_s: float = 0.0
+    lag_s: float = 0.0
     uncertain: int = 0
     _stopping: bool = False
 
     async def run(self) -> None:
         """Run all guests until `stop`."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_the_loop())
             for number in range(GUESTS):
                 group.create_task(self._guest(f"guest-{number}"))
 
@@ -67,6 +71,12 @@ class Load:
         while len(self.counted) < goal:  # noqa: ASYNC110 - waking for each of thousands would be part of the load
             await asyncio.sleep(0.01)
         return time.monotonic() - began_s
+
+    async def _watch_the_loop(self) -> None:
+        while not self._stopping:
+            began_s = time.monotonic()
+            await asyncio.sleep(_TICK_S)
+            self.lag_s = max(self.lag_s, time.monotonic() - began_s - _TICK_S)
 
     async def _guest(self, name: str) -> None:
         number = 0

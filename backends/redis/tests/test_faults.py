@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.redis.tests.load import STORE, loaded, runtime_on
+from backends.redis.tests.load import STORE, Load, loaded, runtime_on
 from mik_backend_redis import Redis, RedisOptions
 from qwasr.errors import BackendError
 from qwasr.values import Variant, WitError
@@ -23,10 +23,11 @@ FULL = Variant("other", "the key-value store is full")
 UNAVAILABLE = repr(Variant("other", "the key-value store is unavailable"))
 
 
-def told_quickly(errors: list[tuple[str, float]]) -> None:
-    assert errors, "nobody noticed"
-    assert {text for text, _ in errors} == {UNAVAILABLE}
-    assert max(took_s for _, took_s in errors) <= FAILS_IN_S
+def told_quickly(load: Load) -> None:
+    assert load.errors, "nobody noticed"
+    assert {text for text, _ in load.errors} == {UNAVAILABLE}
+    # A call waits twice at most, for a connection and for an answer; each may end late when the machine is busy.
+    assert max(took_s for _, took_s in load.errors) <= FAILS_IN_S + 2 * load.lag_s
 
 
 async def test_a_redis_that_is_killed_and_started_again(redis_server: Servers) -> None:
@@ -34,10 +35,10 @@ async def test_a_redis_that_is_killed_and_started_again(redis_server: Servers) -
     async with loaded(server.url) as load:
         server.kill()
         await asyncio.sleep(2)
-        told_quickly(load.errors)
+        told_quickly(load)
         await asyncio.to_thread(server.start)
         assert await load.acknowledged() <= BACK_IN_S
-    told_quickly(load.errors)
+    told_quickly(load)
 
 
 async def test_a_redis_that_stands_still_for_5_seconds(redis_server: Servers) -> None:
@@ -45,10 +46,10 @@ async def test_a_redis_that_stands_still_for_5_seconds(redis_server: Servers) ->
     async with loaded(server.url) as load:
         server.pause()
         await asyncio.sleep(5)
-        told_quickly(load.errors)
+        told_quickly(load)
         server.resume()
         assert await load.acknowledged() <= BACK_IN_S
-    told_quickly(load.errors)
+    told_quickly(load)
 
 
 async def test_connections_that_are_cut_in_the_middle_of_calls(redis_server: Servers) -> None:
@@ -57,7 +58,7 @@ async def test_connections_that_are_cut_in_the_middle_of_calls(redis_server: Ser
         for _ in range(20):
             await proxy.cut()
             assert await load.acknowledged() <= BACK_IN_S
-        told_quickly(load.errors)
+        told_quickly(load)
 
 
 async def test_a_network_that_stalls_and_comes_back(redis_server: Servers) -> None:
@@ -65,10 +66,10 @@ async def test_a_network_that_stalls_and_comes_back(redis_server: Servers) -> No
     async with Proxy(server.port) as proxy, loaded(f"redis://127.0.0.1:{proxy.port}") as load:
         proxy.stall()
         await asyncio.sleep(2)
-        told_quickly(load.errors)
+        told_quickly(load)
         proxy.flow()
         assert await load.acknowledged() <= BACK_IN_S
-        told_quickly(load.errors)
+        told_quickly(load)
 
 
 async def test_a_port_that_refuses_connections_for_a_while(redis_server: Servers) -> None:
@@ -76,7 +77,7 @@ async def test_a_port_that_refuses_connections_for_a_while(redis_server: Servers
     async with Proxy(server.port) as proxy, loaded(f"redis://127.0.0.1:{proxy.port}") as load:
         await proxy.refuse()
         await asyncio.sleep(2)
-        told_quickly(load.errors)
+        told_quickly(load)
         await proxy.accept()
         assert await load.acknowledged() <= BACK_IN_S
 
@@ -89,10 +90,10 @@ async def test_a_slow_network_is_waited_for_and_a_too_slow_one_is_not(redis_serv
         assert load.errors == []
         proxy.delay_s = 0.6
         await asyncio.sleep(2)
-        told_quickly(load.errors)
+        told_quickly(load)
         proxy.delay_s = 0
         assert await load.acknowledged() <= BACK_IN_S
-        told_quickly(load.errors)
+        told_quickly(load)
 
 
 async def test_a_full_redis_says_so_and_still_answers_and_takes_entries_again(redis_server: Servers) -> None:

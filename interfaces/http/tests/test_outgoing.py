@@ -13,14 +13,13 @@ from aiohttp import web
 from interfaces.http.tests import http_guests as guests
 from qwasr.values import Variant
 from qwasr_http.codes import HttpError
-from qwasr_http.fake import FakeClient
+from qwasr_http.fake import FakeHttp, Sent
 from qwasr_http.protocol import FixedResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from interfaces.http.tests.conftest import Connect, Serve
-    from qwasr_http.protocol import ClientRequest
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -52,25 +51,17 @@ async def echo_port() -> AsyncIterator[int]:
 
 
 async def test_a_guests_request_reaches_the_backend_as_it_was_made(serve: Serve, connect: Connect) -> None:
-    async def answer(request: ClientRequest, body: bytes) -> FixedResponse:
-        return FixedResponse(200, [], b"<" + body + b">")
-
-    fake = FakeClient(answer)
+    fake = FakeHttp()
+    fake.on("*", "*", answer=lambda sent: FixedResponse(200, [], b"<" + sent.body + b">"))
     client = await connect(await serve(fetch(), fake))
     await client.send(GET)
     assert (await client.answer()).body == b"<sent by the guest>"
-    ((request, body),) = fake.requests
-    assert (request.method, request.scheme, request.authority, request.path_with_query, body) == (
-        "POST",
-        "http",
-        "api.test",
-        "/some?query",
-        b"sent by the guest",
-    )
+    (sent,) = fake.requests
+    assert (sent.method, sent.url, sent.body) == ("POST", "http://api.test/some?query", b"sent by the guest")
 
 
 async def test_an_error_reaches_the_guest_as_its_code(serve: Serve, connect: Connect) -> None:
-    client = await connect(await serve(fetch(guests.FETCH_EMPTY), FakeClient()))
+    client = await connect(await serve(fetch(guests.FETCH_EMPTY), FakeHttp()))
     await client.send(GET)
     assert (await client.answer()).body == b"C"  # destination-not-found is the third
 
@@ -83,12 +74,14 @@ async def test_a_guest_reaches_a_server_that_is_allowed(serve: Serve, connect: C
 
 
 async def test_requests_of_guests_are_counted_and_those_that_fail_as_errors(serve: Serve, connect: Connect) -> None:
-    async def answer(request: ClientRequest, body: bytes) -> FixedResponse:
+    async def answer(sent: Sent) -> FixedResponse:
         if outcomes.pop():
             raise HttpError(Variant("connection-refused"))
         return FixedResponse(500, [], b"a response is no error of the backend")
 
-    server = await serve(fetch(guests.FETCH_EMPTY), FakeClient(answer))
+    fake = FakeHttp()
+    fake.on("*", "*", answer=answer)
+    server = await serve(fetch(guests.FETCH_EMPTY), fake)
     client = await connect(server)
     outcomes = [False, True, False]
     while outcomes:
@@ -130,7 +123,7 @@ async def test_a_body_that_the_guest_drops_breaks_its_request_off(
 async def test_a_client_that_goes_away_ends_the_request_that_its_guest_made(serve: Serve, connect: Connect) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
-    async def never(request: ClientRequest, body: bytes) -> FixedResponse:
+    async def never(sent: Sent) -> FixedResponse:
         begun.set()
         try:
             await asyncio.sleep(3600)
@@ -138,7 +131,9 @@ async def test_a_client_that_goes_away_ends_the_request_that_its_guest_made(serv
             ended.set()
         return FixedResponse(200)
 
-    client = await connect(await serve(fetch(), FakeClient(never)))
+    fake = FakeHttp()
+    fake.on("*", "*", answer=never)
+    client = await connect(await serve(fetch(), fake))
     await client.send(GET)
     async with asyncio.timeout(2):
         await begun.wait()

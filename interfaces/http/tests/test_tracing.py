@@ -9,12 +9,10 @@ import pytest
 
 from interfaces.http.tests import http_guests as guests
 from qwasr.trace import TraceContext
-from qwasr_http.fake import FakeClient
-from qwasr_http.protocol import FixedResponse
+from qwasr_http.fake import FakeHttp
 
 if TYPE_CHECKING:
     from interfaces.http.tests.conftest import Connect, Serve
-    from qwasr_http.protocol import ClientRequest
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 GET = b"GET /path?secret=1 HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -79,16 +77,14 @@ async def test_the_state_of_an_invalid_trace_is_dropped(serve: Serve, connect: C
 
 
 async def test_requests_of_a_guest_belong_to_the_trace_of_its_call(serve: Serve, connect: Connect) -> None:
-    async def answer(request: ClientRequest, body: bytes) -> FixedResponse:
-        return FixedResponse(200, [], b"")
-
-    fake = FakeClient(answer)
+    fake = FakeHttp()
+    fake.on("*", "*")
     component = guests.guest(guests.FETCH_TEXT, {"authority": "api.test", "path": "/", "text": "sent"}, outgoing=True)
     client = await connect(await serve(component, fake))
     await client.send(get(traceparent=PARENT, tracestate="a=1"))
     await client.answer()
-    ((request, _),) = fake.requests
-    assert dict(request.headers) == {"traceparent": PARENT.encode(), "tracestate": b"a=1"}
+    (sent,) = fake.requests
+    assert sent.headers == {"traceparent": PARENT, "tracestate": "a=1"}
 
 
 async def test_a_call_is_one_line_without_its_query(

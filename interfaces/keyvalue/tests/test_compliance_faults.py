@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, ClassVar
 
 import pytest
 
+from qwasr.testing.services import FakeService
 from qwasr_keyvalue import Memory, Unavailable
 from qwasr_keyvalue.compliance.faults import FaultRules, KeyValueFaultCompliance
 
@@ -19,39 +19,14 @@ class Rules(FaultRules):
     back_in_s = 0.3
 
 
-class Remote(Memory):
+class Remote(FakeService, Memory):
     """Memory behind a service that is away now and then; a subclass does one thing wrong."""
 
     breaks: ClassVar[tuple[str, ...]] = ()
-    patience_s = 0.05
-    says = "the service is unavailable"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.running = self.moving = True
-
-    def kill(self) -> None:
-        self.running = False
-
-    def start(self) -> None:
-        self.running = True
-
-    def pause(self) -> None:
-        self.moving = False
-
-    def resume(self) -> None:
-        self.moving = True
+    unavailable = Unavailable
 
     async def open_bucket(self, identifier: str) -> Any:
         return RemoteBucket(self, await super().open_bucket(identifier))
-
-    async def answer(self, call: Any, name: str) -> Any:
-        if self.running and not self.moving:
-            await asyncio.sleep(self.patience_s)
-        if self.running and self.moving:
-            return await call
-        call.close()
-        raise Unavailable(self.says)
 
 
 class RemoteBucket:
@@ -60,7 +35,7 @@ class RemoteBucket:
         self._entries = entries
 
     def __getattr__(self, name: str) -> Any:
-        return lambda *arguments, **named: self._remote.answer(getattr(self._entries, name)(*arguments, **named), name)
+        return lambda *arguments, **named: self._remote.answer(self._entries, name, *arguments, **named)
 
 
 class Patient(Remote):
@@ -78,23 +53,16 @@ class SaysNothing(Remote):
 
 class NeverBack(Remote):
     breaks = ("test_a_service_that_was_started_again_is_used_again", "test_a_service_that_goes_on_is_used_again")
-    seen_away = False
-
-    async def answer(self, call: Any, name: str) -> Any:
-        self.seen_away = self.seen_away or not (self.running and self.moving)
-        if self.seen_away:
-            call.close()
-            raise Unavailable(self.says)
-        return await call
+    comes_back = False
 
 
 class CountsTwice(Remote):
     breaks = ("test_no_count_is_lost_or_made_twice_while_the_service_stands_still",)
 
-    async def answer(self, call: Any, name: str) -> Any:
+    async def answer(self, right: Any, name: str, *arguments: Any, **named: Any) -> Any:
         if name == "increment" and self.moving:
             await (await Memory.open_bucket(self, self.bucket)).increment("counter", 1)
-        return await super().answer(call, name)
+        return await super().answer(right, name, *arguments, **named)
 
     async def open_bucket(self, identifier: str) -> Any:
         self.bucket = identifier

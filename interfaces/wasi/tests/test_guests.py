@@ -141,10 +141,10 @@ async def test_a_cancelled_guest_leaves_no_timer_and_no_task_behind(call: Any, m
     async with asyncio.TaskGroup() as group:
         guests = [group.create_task(call("poll-timers", HOUR, HOUR)) for _ in range(20)]
         await asyncio.sleep(0.05)
-        assert len(machine._waiters._wakes) == 40
+        assert machine.clock.waiting == 40
         for guest in guests:
             guest.cancel()
-    assert machine._waiters._wakes == []
+    assert machine.clock.waiting == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from qwasr.testing import Clock
 from qwasr_wasi import plugin
 from qwasr_wasi.fake import FixedSystem
 from qwasr_wasi.hosts import HOSTS
@@ -85,7 +86,7 @@ async def test_the_default_backend_is_the_machine() -> None:
 
 def test_the_fake_is_a_fresh_fixed_machine_each_time() -> None:
     (fake,) = plugin.qwasr_register_fakes()
-    first, second = fake.make(), fake.make()
+    first, second = fake.make(Clock()), fake.make(Clock())
     assert isinstance(first, FixedSystem)
     assert first is not second
 

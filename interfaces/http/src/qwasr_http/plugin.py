@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from qwasr.hosting import HostInterface
     from qwasr.protocols import Backend, Server
+    from qwasr.testing.clock import Clock
+    from qwasr_http.fake import FakeHttp
 
 KERNEL_API: Final = 1
 
@@ -22,6 +24,18 @@ def _hosts() -> Sequence[type[HostInterface]]:
     from qwasr_http.host import OutgoingHandler, Types
 
     return Types, OutgoingHandler
+
+
+def _fake(clock: Clock) -> FakeHttp:
+    from qwasr_http.fake import FakeHttp
+
+    return FakeHttp(clock)
+
+
+def _fake_servers() -> Sequence[type[Server]]:
+    from qwasr_http.in_process import InProcessServer
+
+    return (InProcessServer,)
 
 
 @hookimpl
@@ -57,7 +71,12 @@ def qwasr_register_servers() -> list[type[Server]]:
 
 @hookimpl
 def qwasr_register_fakes() -> list[Fake]:
-    """Register a client without a network."""
-    from qwasr_http.fake import FakeClient
-
-    return [Fake(interface="http", make=FakeClient)]
+    """Register HTTP without a network."""
+    return [
+        Fake(
+            interface="http",
+            make=_fake,
+            servers=_fake_servers,
+            shortcuts=("request", "get", "head", "post", "put", "patch", "delete"),
+        )
+    ]

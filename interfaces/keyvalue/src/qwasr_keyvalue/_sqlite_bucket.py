@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from qwasr_keyvalue._sqlite_threads import Threads
+    from qwasr.sqlite import Threads
 
 __all__ = ["SqliteBucket", "probe"]
 

@@ -90,6 +90,10 @@ class Memory:
             bucket = self._opened[identifier] = MemoryBucket(self, identifier)
         return bucket
 
+    def identifiers(self) -> list[str]:
+        """Return the names of the buckets that hold entries, some of which may have expired."""
+        return list(self._filled)
+
     def reserve(self, more_bytes: int, now_s: float) -> None:
         """Account for bytes about to be stored.
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from qwasr.hosting import HostInterface
     from qwasr.protocols import Backend, Server
+    from qwasr.testing.clock import Clock
+    from qwasr_keyvalue.fake import FakeKeyValue
 
 KERNEL_API = 1
 
@@ -22,6 +24,12 @@ def _hosts() -> Sequence[type[HostInterface]]:
     from qwasr_keyvalue import draft, host
 
     return (host.Store, host.Atomics, host.Batch, draft.Store, draft.Atomics)
+
+
+def _fake(clock: Clock) -> FakeKeyValue:
+    from qwasr_keyvalue.fake import FakeKeyValue
+
+    return FakeKeyValue(clock)
 
 
 @hookimpl
@@ -52,5 +60,5 @@ def qwasr_register_servers() -> list[type[Server]]:
 
 @hookimpl
 def qwasr_register_fakes() -> list[Fake]:
-    """Offer the embedded store to tests, in the place of a service."""
-    return [Fake(interface="keyvalue", make=Memory)]
+    """Offer a store to tests, in the place of a service."""
+    return [Fake(interface="keyvalue", make=_fake)]

@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
-from urllib.parse import unquote, urlsplit
 
-from qwasr.errors import BackendError, OptionError
+from qwasr.errors import BackendError
 from qwasr.options import ConnectOptions, env
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from qwasr.sqlite import Threads
     from qwasr_keyvalue._sqlite_bucket import SqliteBucket
-    from qwasr_keyvalue._sqlite_threads import Threads
 
 __all__ = ["Sqlite", "SqliteOptions"]
 
@@ -61,15 +60,9 @@ class SqliteOptions(ConnectOptions):
         Raises:
             OptionError: it names none.
         """
-        parts = urlsplit(self.url)
-        path = unquote(parts.path.removeprefix("/"))
-        if parts.scheme != "sqlite" or parts.netloc or parts.query or parts.fragment or not path or "\0" in path:
-            msg = (
-                "QWASR_KEYVALUE_SQLITE_URL: write sqlite:///relative.db or sqlite:////absolute.db, without a host "
-                "and parameters; %3F stands for ? and %23 for #"
-            )
-            raise OptionError(msg)
-        return Path(path)
+        from qwasr.sqlite import path_of
+
+        return path_of(self.url, "QWASR_KEYVALUE_SQLITE_URL")
 
 
 class Sqlite:
@@ -99,12 +92,17 @@ class Sqlite:
         Raises:
             BackendError: it cannot be opened, or is something else.
         """
-        from qwasr_keyvalue._sqlite_threads import Threads
+        from qwasr.sqlite import Place, Threads
+        from qwasr_keyvalue._sqlite_file import form
 
-        path = options.path
-        loop = asyncio.get_running_loop()
-        threads = await asyncio.to_thread(Threads, path, options, loop, clock)
-        return cls(path, threads, clock=clock)
+        place = Place(
+            path=options.path,
+            synchronous=options.synchronous,
+            lock_timeout_s=options.lock_timeout_s,
+            max_bytes=options.max_bytes,
+        )
+        threads = await asyncio.to_thread(Threads, form(clock), place, asyncio.get_running_loop())
+        return cls(place.path, threads, clock=clock)
 
     async def check(self) -> None:
         """Raise `BackendError` when the file is gone, or cannot be read."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from qwasr.hosting import HostInterface
     from qwasr.protocols import Backend
+    from qwasr.testing.clock import Clock
     from qwasr_wasi.fake import FixedSystem
 
 KERNEL_API: Final = 1
@@ -52,10 +53,10 @@ def _hosts() -> Sequence[type[HostInterface]]:
     return HOSTS
 
 
-def _fixed_system() -> FixedSystem:
+def _fixed_system(clock: Clock) -> FixedSystem:
     from qwasr_wasi.fake import FixedSystem
 
-    return FixedSystem()
+    return FixedSystem(clock)
 
 
 @hookimpl

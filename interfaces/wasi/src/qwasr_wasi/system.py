@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from qwasr_wasi.poll import Unwatch, Wake
     from qwasr_wasi.stdio import Meter
 
-__all__ = ["System", "SystemOptions"]
+__all__ = ["LEVELS", "System", "SystemOptions"]
 
 _NS_PER_MS: Final = 1_000_000
 _LONGEST_TIMER_MS: Final = 24 * 3600 * 1000  # a later instant is waited for again; event loops differ in what they take
-_LEVELS: Final = {"stdout": logging.INFO, "stderr": logging.WARNING}
+LEVELS: Final = {"stdout": logging.INFO, "stderr": logging.WARNING}
+"""How what a guest prints is logged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +218,7 @@ class System:
             meter: Meter | None = current_call()
         except LookupError:  # an engine without a runtime around it
             meter = None
-        return LogSink(_LEVELS[name], call_id, self._log_bytes, meter)
+        return LogSink(LEVELS[name], call_id, self._log_bytes, meter)
 
 
 def _resolution_ns(clock: Literal["monotonic", "time"]) -> int:

@@ -19,11 +19,11 @@ For a backend whose service a test may end and start again::
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qwasr.testing.services import Faults, Service
 from qwasr_keyvalue.compliance._buckets import fresh_bucket, fresh_name
 from qwasr_keyvalue.errors import Unavailable
 from qwasr_keyvalue.protocol import Snapshot
@@ -38,38 +38,10 @@ __all__ = ["FaultRules", "KeyValueFaultCompliance", "Service"]
 _AT_ONCE = 16
 
 
-class Service(Protocol):
-    """A service that a test may harm."""
+class FaultRules(Faults):
+    """What holds while the service is away, and after."""
 
-    def kill(self) -> None:
-        """End it without giving it time for anything."""
-        ...
-
-    def start(self) -> None:
-        """Start it again, and return when it answers."""
-        ...
-
-    def pause(self) -> None:
-        """Stop it where it is: it keeps its connections and answers nobody."""
-        ...
-
-    def resume(self) -> None:
-        """Let it go on."""
-        ...
-
-
-class FaultRules:
-    """What holds while the service is away, and after.
-
-    Attributes:
-        lasting: whether the service keeps what it acknowledged when it is killed.
-        fails_in_s: how long a call may take to fail, in seconds.
-        back_in_s: how long after the service is back it is used again, in seconds.
-    """
-
-    lasting: ClassVar[bool] = False
-    fails_in_s: ClassVar[float] = 1.0
-    back_in_s: ClassVar[float] = 5.0
+    unavailable = Unavailable
 
     async def test_every_call_to_a_killed_service_fails_in_time(self, backend: KeyValue, service: Service) -> None:
         bucket = await fresh_bucket(backend)
@@ -82,11 +54,8 @@ class FaultRules:
     ) -> None:
         bucket = await fresh_bucket(backend)
         await bucket.set("key", b"value")
-        await asyncio.to_thread(service.pause)
-        try:
+        async with self.standing_still(service):
             await self._all_fail(bucket)
-        finally:
-            await asyncio.to_thread(service.resume)
 
     async def test_a_service_that_was_started_again_is_used_again(self, backend: KeyValue, service: Service) -> None:
         bucket = await fresh_bucket(backend)
@@ -98,20 +67,21 @@ class FaultRules:
 
     async def test_a_service_that_goes_on_is_used_again(self, backend: KeyValue, service: Service) -> None:
         bucket = await fresh_bucket(backend)
-        await asyncio.to_thread(service.pause)
-        try:
+        async with self.standing_still(service):
             with pytest.raises(Unavailable):
                 await bucket.get("key")
-        finally:
-            await asyncio.to_thread(service.resume)
         await self._back(bucket)
 
     async def test_no_count_is_lost_or_made_twice_while_the_service_stands_still(
         self, backend: KeyValue, service: Service
     ) -> None:
+        self.need_pauses()
         bucket = await backend.open_bucket(fresh_name())
-        harm = asyncio.create_task(self._stand_still(service))
-        totals, errors = await self._count(bucket, harm)
+
+        async def count(_worker: int, _number: int) -> int:
+            return await bucket.increment("counter", 1)
+
+        totals, errors = await self.during(self.stand_still(service), count, at_once=_AT_ONCE)
         await self._back(bucket)
         counted = int(await bucket.get("counter") or b"0")
         assert errors, "nobody noticed that the service stood still"
@@ -122,26 +92,15 @@ class FaultRules:
     async def test_no_acknowledged_write_is_lost_when_the_service_is_killed(
         self, backend: KeyValue, service: Service
     ) -> None:
-        if not self.lasting:
-            pytest.skip("the service keeps nothing when it is killed")
+        self.need_lasting()
         bucket = await backend.open_bucket(fresh_name())
-        harm = asyncio.create_task(self._start_again(service))
-        acknowledged: list[str] = []
 
-        async def write(worker: int) -> None:
-            number = 0
-            while not harm.done():
-                number += 1
-                try:
-                    await bucket.set(f"{worker}-{number}", b"value")
-                except Unavailable:
-                    pass  # so it was not acknowledged
-                else:
-                    acknowledged.append(f"{worker}-{number}")
-                await asyncio.sleep(0.001)
+        async def write(worker: int, number: int) -> str:
+            name = f"{worker}-{number}"
+            await bucket.set(name, b"value")
+            return name
 
-        await asyncio.gather(*(write(worker) for worker in range(_AT_ONCE)))
-        await harm
+        acknowledged, _ = await self.during(self.start_again(service), write, at_once=_AT_ONCE)
         await self._back(bucket)
         assert acknowledged
         lost = [key for key in acknowledged if await bucket.get(key) != b"value"]
@@ -163,73 +122,13 @@ class FaultRules:
             "ttl": bucket.ttl("key"),
             "expire": bucket.expire("key", 10),
         }
-        began_s = time.monotonic()
-        results = await asyncio.gather(*calls.values(), return_exceptions=True)
-        took_s = time.monotonic() - began_s
-        for name, result in zip(calls, results, strict=True):
-            assert isinstance(result, Unavailable), f"{name} does not raise Unavailable: {result!r}"
-            assert "unavailable" in str(result), f"{name} does not say so: {result}"
-        assert took_s <= self.fails_in_s, f"the calls took {took_s:.1f} s to fail"
+        await self.all_fail(calls)
 
     async def _back(self, bucket: Bucket) -> None:
-        began_s = time.monotonic()
-        while True:
-            try:
-                await bucket.set("back", b"value")
-            except Unavailable:
-                assert time.monotonic() - began_s <= self.back_in_s, "the service is back and not used"
-                await asyncio.sleep(0.05)
-            else:
-                return
-
-    async def _count(self, bucket: Bucket, harm: asyncio.Task[None]) -> tuple[list[int], int]:
-        """Count until the harm is done; return what the increments returned, and how many failed."""
-        totals: list[int] = []
-        errors = 0
-
-        async def count() -> None:
-            nonlocal errors
-            while not harm.done():
-                try:
-                    totals.append(await bucket.increment("counter", 1))
-                except Unavailable:
-                    errors += 1
-                await asyncio.sleep(0.001)
-
-        await asyncio.gather(*(count() for _ in range(_AT_ONCE)))
-        await harm
-        return totals, errors
-
-    async def _stand_still(self, service: Service) -> None:
-        await asyncio.sleep(0.1)
-        await asyncio.to_thread(service.pause)
-        try:
-            await asyncio.sleep(2 * self.fails_in_s)
-        finally:
-            await asyncio.to_thread(service.resume)
-        await asyncio.sleep(0.1)
-
-    async def _start_again(self, service: Service) -> None:
-        await asyncio.sleep(0.2)
-        await asyncio.to_thread(service.kill)
-        await asyncio.sleep(0.2)
-        await asyncio.to_thread(service.start)
-        await asyncio.sleep(0.2)
+        await self.back(lambda: bucket.set("back", b"value"))
 
 
 class KeyValueFaultCompliance(FaultRules):
     """Every rule for a service that goes away; a subclass overrides the fixtures `service` and `backend`."""
 
     pytestmark = pytest.mark.asyncio
-
-    @pytest.fixture
-    def service(self) -> Service:
-        """Return the service; every subclass has its own."""
-        msg = f"{type(self).__name__} has to override the fixture `service`; see qwasr_keyvalue.compliance.faults"
-        raise TypeError(msg)
-
-    @pytest.fixture
-    def backend(self, service: Service) -> KeyValue:
-        """Return the backend that is connected to the service; every subclass has its own."""
-        msg = f"{type(self).__name__} has to override the fixture `backend`; see qwasr_keyvalue.compliance.faults"
-        raise TypeError(msg)
