@@ -12,7 +12,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench import engine_cost, fairness, host_calls, http, keyvalue, machine, startup, workers
+from bench import (
+    blobstore,
+    engine_cost,
+    fairness,
+    host_calls,
+    http,
+    keyvalue,
+    machine,
+    messaging,
+    sql,
+    startup,
+    workers,
+)
 from bench.processes import ROOT
 from bench.report import Table
 
@@ -34,6 +46,9 @@ def main() -> int:
         "fairness": fairness.measure,
         "workers": lambda: workers.measure(guests, seconds),
         "keyvalue": lambda: keyvalue.measure(seconds),
+        "sql": lambda: sql.measure(seconds),
+        "blobstore": blobstore.measure,
+        "messaging": lambda: messaging.measure(seconds),
     }
     signal.signal(signal.SIGTERM, _stop)
     described = machine.describe()
@@ -50,7 +65,18 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and print Markdown tables.")
-    names = ("engine", "host-calls", "http", "startup", "fairness", "workers", "keyvalue")
+    names = (
+        "engine",
+        "host-calls",
+        "http",
+        "startup",
+        "fairness",
+        "workers",
+        "keyvalue",
+        "sql",
+        "blobstore",
+        "messaging",
+    )
     parser.add_argument("--only", action="append", choices=names, help="this section; may be given several times")
     parser.add_argument("--seconds", type=float, default=_DEFAULT_S, metavar="N", help="of one load (default: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")

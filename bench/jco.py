@@ -1,16 +1,16 @@
-"""`jco serve`, the peer in JavaScript: installed from npm in the version that `npm/package-lock.json` names."""
+"""`jco serve`, the peer in JavaScript: installed from npm in the version that `tools/jco/package-lock.json` names."""
 
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-from tools.languages import BuildError, install_npm
+from tools.languages import JCO, BuildError, install_npm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["find_jco"]
-
-_NPM: Final = Path(__file__).resolve().parent / "npm"
 
 
 def find_jco() -> Path | str:
@@ -18,6 +18,6 @@ def find_jco() -> Path | str:
     if shutil.which("node") is None or shutil.which("npm") is None:
         return "no figures of `jco serve`: `node` and `npm` are not both on the PATH"
     try:
-        return install_npm(_NPM) / ".bin" / "jco"
+        return install_npm(JCO) / ".bin" / "jco"
     except BuildError as error:
         return f"no figures of `jco serve`: it cannot be installed ({str(error).strip().splitlines()[-1]})"

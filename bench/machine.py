@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Final
 
-_DISTRIBUTIONS: Final = ("wasmtime", "aiohttp", "uvloop", "cffi", "redis")
+_DISTRIBUTIONS: Final = ("wasmtime", "aiohttp", "uvloop", "cffi", "redis", "apsw")
 
 
 def describe() -> dict[str, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.guests import ROOT, Guest, discover, wit_tree
+from qwasr.wit import wit_tree
+from tools.guests import ROOT, Guest, discover
 from tools.languages import Job, Language, MissingTool
 
 
@@ -50,9 +51,10 @@ def test_another_version_of_the_tools_is_a_reason_to_build_again(repository: Pat
     assert toy(repository, version="2").build() is True
 
 
-def test_a_changed_readme_is_no_reason_to_build_again(repository: Path) -> None:
+@pytest.mark.parametrize("name", ["README.md", "qwasr.toml"])
+def test_a_changed_file_that_is_no_source_is_no_reason_to_build_again(repository: Path, name: str) -> None:
     toy(repository).build()
-    (repository / "examples" / "toy" / "README.md").write_text("# toy\n")
+    (repository / "examples" / "toy" / name).write_text("# toy\n")
     assert toy(repository).build() is False
 
 
@@ -79,4 +81,4 @@ def test_a_program_that_is_not_there_is_an_error_that_says_what_to_install(monke
 
 
 def test_every_example_with_a_world_is_found() -> None:
-    assert {"http", "keyvalue", "hello-c", "hello-rust"} <= set(discover())
+    assert {"http", "hello-c", "hello-rust", "blobstore-js", "commands"} <= set(discover())

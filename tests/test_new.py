@@ -38,7 +38,7 @@ def run_tests(folder: Path) -> str:
         name: text for name, text in os.environ.items() if not name.startswith(("QWASR_", "PYTEST_", "PYTHONPATH"))
     }
     # What is built once is not built again for each test of this repository.
-    shared = {"CARGO_TARGET_DIR": str(ROOT / "build/rust/new-guest"), "QWASR_CACHE_DIR": str(ROOT / "build/cache")}
+    shared = {"CARGO_TARGET_DIR": str(ROOT / "build/rust"), "QWASR_CACHE_DIR": str(ROOT / "build/cache")}
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(words, cwd=folder, env=clean | shared, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -166,6 +166,16 @@ def test_the_installed_plugins_are_listed_with_their_distributions(environment: 
 
 
 @pytest.mark.timeout(SLOW_S)
+def test_an_installed_qwasr_writes_wit_folders_and_brings_the_fixture_guest(
+    environment: Environment, tmp_path: Path
+) -> None:
+    said = environment.run("qwasr", "wit", "http/proxy", "sql", "-o", tmp_path / "wit", cwd=tmp_path)
+    assert "deps/wasi-sql-0.2.0-draft.wit" in said
+    assert len(list((tmp_path / "wit" / "deps").iterdir())) > 7
+    assert "guest --" in environment.run("pytest", "--fixtures", "-q", cwd=tmp_path)
+
+
+@pytest.mark.timeout(SLOW_S)
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_a_templates_own_tests_pass_outside_of_this_repository(
     environment: Environment, template: Path, tmp_path: Path

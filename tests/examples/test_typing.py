@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.guests import Guest, discover, wit_tree, write_tree
+from qwasr.wit import wit_tree
+from tools.guests import Guest, discover, write_tree
 
 PYTHON_GUESTS = [guest for guest in discover().values() if guest.language.marker == "app.py"]
 
@@ -21,8 +22,8 @@ def test_a_python_guest_is_typed_strictly(guest: Guest, tmp_path: Path) -> None:
     subprocess.run([tool, "-d", tmp_path / "wit", "bindings", bindings], check=True, capture_output=True)
     options = ["--strict", "--config-file=", "--follow-imports=silent", f"--cache-dir={tmp_path}"]
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", *options, guest.folder / "app.py"],
-        env=os.environ | {"MYPYPATH": str(bindings)},
+        [sys.executable, "-m", "mypy", *options, *sorted(guest.folder.glob("*.py"))],
+        env=os.environ | {"MYPYPATH": os.pathsep.join([str(bindings), str(guest.folder)])},
         capture_output=True,
         text=True,
         check=False,
