@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 JCO = TOOLS / "jco"  # npm's packages that are for guests in JavaScript alone: they are 340 MB
+_INSTALLING = threading.Lock()
 _C_FLAGS = ("-target", "wasm32-freestanding", "-std=c11", "-Oz", "-nostdlib", "-mbulk-memory")
 _C_WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _C_LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu11", "-O2", "-mbulk-memory")
@@ -95,10 +97,11 @@ def install_npm(folder: Path) -> Path:
     """Install what a folder's `package-lock.json` names, unless it is there; return the folder of the packages."""
     modules, lock = folder / "node_modules", folder / "package-lock.json"
     installed = modules / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        # not `npm ci`: it refuses a lock that lacks optional packages, and jco-node-fs names some that do not exist
-        run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress", cwd=folder)
-        installed.touch()
+    with _INSTALLING:  # guests are built side by side, and one folder serves many
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            # not `npm ci`: it refuses a lock that lacks optional packages, and jco-node-fs names some that do not exist
+            run("npm", "install", "--no-save", "--ignore-scripts", "--no-progress", cwd=folder)
+            installed.touch()
     return modules
 
 
