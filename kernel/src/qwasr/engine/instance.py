@@ -68,7 +68,7 @@ class Store(HostSide):
         cpu_limit_s: how long each call may be on the stack, in seconds.
         guest_handles: the guest's own resources that the host holds.
         running: the guest is on the stack: host functions are called from here, and the event loop stands.
-        on_pause: called once, when the guest next waits or yields; what host functions put off until then.
+        on_pause: called once, when the guest next waits, or has run for long; what host functions put off until then.
     """
 
     __slots__ = (
@@ -338,11 +338,12 @@ class Store(HostSide):
             if self.cpu_s > self._cpu_end:
                 msg = f"the guest computed for longer than {self.cpu_limit_s:g} s (QWASR_GUEST_CPU_S)"
                 raise CpuLimitExceeded(msg)
-            if self.on_pause is not None:
-                on_pause, self.on_pause = self.on_pause, None
-                on_pause()
             pending = self._pending
             busy_s += self._ran_s
+            # A tick that comes in the middle of a short run is no pause: what it is about to finish goes out whole.
+            if self.on_pause is not None and (pending is not None or busy_s >= turnstile.share_s):
+                on_pause, self.on_pause = self.on_pause, None
+                on_pause()
             if pending is not None:
                 self._pending = None
                 since = perf_counter()
