@@ -221,8 +221,9 @@ class Store(HostSide):
         if self._pointer:
             _delete_store(self._pointer)
             self._pointer = self.context = 0
-            if self._scratch.words[0]:
-                self._failed(None)
+            if self._scratch.words[0]:  # of a call that was given up in the moment in which it failed: nobody asks why
+                take_error(self._scratch.words[0])
+                self._scratch.words[0] = 0
             self._linked.spare.append(self._scratch)
             self._linked.engine.slots.release()
         while self.resources:
