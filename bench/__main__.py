@@ -43,7 +43,7 @@ def main() -> int:
         "host-calls": lambda: asyncio.run(host_calls.measure(seconds * _HOST_CALL_LOADS)),
         "http": lambda: http.measure(guests, seconds),
         "startup": lambda: startup.measure(guests),
-        "fairness": fairness.measure,
+        "fairness": lambda: fairness.measure(guests),
         "workers": lambda: workers.measure(guests, seconds),
         "keyvalue": lambda: keyvalue.measure(seconds),
         "sql": lambda: sql.measure(seconds),

@@ -1,4 +1,4 @@
-"""Many guests in one process: ``python -m bench.crowd waiting|endless N`` prints JSON.
+"""Many guests in one process: ``python -m bench.crowd waiting|endless|thread N`` prints JSON.
 
 A process of its own, since what is measured is the process's memory, and how long its event loop lets others wait.
 """
@@ -9,6 +9,7 @@ import asyncio
 import json
 import resource
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -105,6 +106,26 @@ async def _endless(linked: LinkedComponent, count: int) -> dict[str, float]:
     }
 
 
+async def _thread(linked: LinkedComponent, count: int) -> dict[str, float]:
+    """Return how long a call takes that makes two host calls, beside threads that compute in Python."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=_compute, args=(stop,)) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        beside = await _latencies(linked)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    return {"p50_ms": percentile(beside, 50), "p99_ms": percentile(beside, 99), "longest_ms": max(beside)}
+
+
+def _compute(stop: threading.Event) -> None:
+    while not stop.is_set():
+        sum(range(100))
+
+
 async def _latencies(linked: LinkedComponent) -> list[float]:
     """Return how long calls of the small guest take, each through the event loop as a request is, in milliseconds."""
     small = linked.function(None, "small")
@@ -123,7 +144,9 @@ async def _main(what: str, count: int) -> dict[str, float]:
     api = _Api(count)
     linked = engine.link(engine.load(_GUEST.encode(), name="crowd"), [api])
     try:
-        return await (_waiting(linked, api, count) if what == "waiting" else _endless(linked, count))
+        if what == "waiting":
+            return await _waiting(linked, api, count)
+        return await (_endless if what == "endless" else _thread)(linked, count)
     finally:
         engine.close()
 

@@ -107,7 +107,7 @@ def _start(stack: contextlib.ExitStack, table: Table, component: Path, what: str
         names.insert(0, _BARE)
     for name in names:
         port = free_port()
-        env = environment(HTTP_ADDR=f"127.0.0.1:{port}", QWASR_LOG_LEVEL="warning")
+        env = environment(HTTP_ADDR=f"127.0.0.1:{port}")
         command = _command(name, component, port, jco)
         if command is None:
             continue

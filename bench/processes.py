@@ -63,14 +63,21 @@ def pinned(which: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def server(
-    command: Sequence[str | Path], port: int, *, env: Mapping[str, str], ready_s: float = 120, core: int | None = 0
+    command: Sequence[str | Path],
+    port: int,
+    *,
+    env: Mapping[str, str],
+    target: str = "/",
+    ready_s: float = 120,
+    core: int | None = 0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a server, wait for its first answer, and end it with everything that it started when the block is left.
 
     Args:
         command: the program and its arguments.
-        port: where it will answer `GET /`.
+        port: where it will answer.
         env: its environment.
+        target: what to ask it for.
         ready_s: how long to wait for the answer.
         core: which core it runs on, see `pinned`; None for all of them.
 
@@ -78,7 +85,7 @@ def server(
         Failed: it ended, or did not answer in time.
     """
     with tempfile.TemporaryFile() as output, _started(command, env, core, output) as process:
-        if first_answer(process, port, ready_s) is None:
+        if first_answer(process, port, ready_s, target) is None:
             output.seek(0)
             lines = [line.strip() for line in output.read().decode("utf-8", "replace").strip().splitlines()]
             said = [line for line in lines if "Error: " in line][-1:] or lines[-_TAIL_LINES:]
@@ -107,12 +114,12 @@ def _started(
         _end(process)
 
 
-def first_answer(process: subprocess.Popen[bytes], port: int, limit_s: float) -> float | None:
-    """Return when the process first answered a request, on `time.perf_counter`, or None when it did not in time."""
+def first_answer(process: subprocess.Popen[bytes], port: int, limit_s: float, target: str = "/") -> float | None:
+    """Return when the process first answered a request for the target, on `time.perf_counter`, or None when it did not in time."""
     end_s = time.perf_counter() + limit_s
     while process.poll() is None and time.perf_counter() < end_s:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=limit_s) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            connection.sendall(f"GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
             if connection.recv(64).startswith(b"HTTP/1.1 200"):
                 return time.perf_counter()
         time.sleep(_POLL_S)

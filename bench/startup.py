@@ -70,7 +70,7 @@ def _start(command: list[str | Path], **variables: str) -> float:
     port = free_port()
     if "serve" in command:
         command = [*command[:-1], "--addr", f"127.0.0.1:{port}", command[-1]]
-    env = environment(HTTP_ADDR=f"127.0.0.1:{port}", QWASR_LOG_LEVEL="warning", **variables)
+    env = environment(HTTP_ADDR=f"127.0.0.1:{port}", **variables)
     began = time.perf_counter()
     with server(command, port, env=env, core=None):
         return time.perf_counter() - began

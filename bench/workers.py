@@ -51,6 +51,6 @@ def measure(guests: Path, seconds: float) -> Table:
 
 def _load(component: Path, workers: int, seconds: float) -> Load:
     port = free_port()
-    env = environment(HTTP_ADDR=f"127.0.0.1:{port}", QWASR_LOG_LEVEL="warning", QWASR_WORKERS=str(workers))
+    env = environment(HTTP_ADDR=f"127.0.0.1:{port}", QWASR_WORKERS=str(workers))
     with server(ours(component), port, env=env, core=None) as process:
         return medians([generate(port, process.pid, _CONNECTIONS, seconds) for _ in range(_ROUNDS)])

@@ -1,4 +1,4 @@
-// Harm as a C program does it: the second character of a request's path chooses what. `tests/hostile/test_c_guest.py`
+// Harm as a C program does it: the second character of a request's path chooses what. `tests/hostile/test_corpus.py`
 // says how each ends. The canonical ABI by hand, as in examples/hello-c.
 
 typedef unsigned char byte;
@@ -57,6 +57,7 @@ void handle_request(handle request, handle response_out) {
   switch (path.data[1]) {
     case 'h': break;  // no harm
     case 'e': leave(1); break;
+    case 'i': for (volatile int on = 1; on;);  // computes without end
     case 'E': answer(response_out); leave(0); break;
     case 's': recurse((byte[4096]){0}); break;
     case 'r': get_random_bytes(~0ull, &taken); break;
