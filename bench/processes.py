@@ -115,7 +115,7 @@ def _started(
 
 
 def first_answer(process: subprocess.Popen[bytes], port: int, limit_s: float, target: str = "/") -> float | None:
-    """Return when the process first answered a request for the target, on `time.perf_counter`, or None when it did not in time."""
+    """Return when the process first answered a request, on `time.perf_counter`, or None when it did not in time."""
     end_s = time.perf_counter() + limit_s
     while process.poll() is None and time.perf_counter() < end_s:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=limit_s) as connection:
