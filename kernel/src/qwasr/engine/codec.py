@@ -165,7 +165,7 @@ def _integer(name: str, kind: int, memory: Any, per_word: int) -> Codec:
     def lower(i: int, value: Any) -> None:
         try:
             memory[(i + 1) * per_word] = value
-        except (OverflowError, TypeError):
+        except (OverflowError, TypeError, ValueError):
             raise Misfit(value, name) from None
         words[i] = kind
 
