@@ -11,8 +11,8 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Without bytecode on disk each process that a test or a figure starts compiles every module: 0.25 s of computing.
 unexport PYTHONDONTWRITEBYTECODE
-# How many processes run the tests: a number, or one for each core.
-TEST_PROCESSES ?= auto
+# How many processes run the tests: one more than there are cores, since many tests wait for something most of their time.
+TEST_PROCESSES ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 PYPROJECTS := pyproject.toml kernel/pyproject.toml $(wildcard interfaces/*/pyproject.toml backends/*/pyproject.toml)
 DISTRIBUTIONS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
@@ -22,16 +22,16 @@ OURS := $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(PYPROJECTS))
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 PY := .venv/bin/python
 
-.PHONY: help run test lint bench fuzz soak dist guests docs lock clean
+.PHONY: help run test lint bench fuzz soak dist guests docs lock clean prerequisites
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 run: .venv/.stamp ## serve the key-value counter, a guest written in Python, on http://127.0.0.1:8080
 	$(PY) -m tools.guests keyvalue
 	exec .venv/bin/qwasr run build/guests/keyvalue.wasm
 
-test: .venv/.stamp guests ## all tests, and the engine's on every Python that is installed
+test: prerequisites .venv/.stamp guests ## all tests, and the engine's on every Python that is installed
 	$(PY) -m pytest -q -n $(TEST_PROCESSES) --dist worksteal
 	$(PY) -m tools.matrix --uv $(UV)
 
@@ -54,6 +54,9 @@ dist: .venv/.stamp ## wheels of every distribution, in dist/
 	$(UV) build -q --wheel --all-packages --no-build-isolation --python $(PY) --out-dir dist .
 	rm -f dist/.gitignore
 	ls -1 dist
+
+prerequisites: ## what builds of guests and tests need besides Python: installed on Debian as root, else named
+	tools/prerequisites
 
 guests: .venv/.stamp ## the example guests whose tools are installed, in build/guests/
 	$(PY) -m tools.guests

@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")])
-LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+IGNORED = {"build", "dist", "node_modules", "target", "templates"}
+PAGES = sorted(
+    page
+    for page in ROOT.rglob("*.md")
+    if not any(part in IGNORED or part.startswith(".") for part in page.relative_to(ROOT).parts)
+)
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def test_the_page_of_variables_is_what_the_command_prints() -> None:
@@ -18,7 +24,19 @@ def test_the_page_of_variables_is_what_the_command_prints() -> None:
     assert (ROOT / "docs" / "variables.md").read_text() == printed, "run `make docs`"
 
 
+def anchors(page: Path) -> set[str]:
+    """What a page's headings can be linked by."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(page.read_text())}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
-    targets = LINK.findall(page.read_text())
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
+
+
+def test_the_readmes_of_packages_are_among_the_pages() -> None:
+    names = {str(page.relative_to(ROOT)) for page in PAGES}
+    assert {"README.md", "docs/limits.md", "interfaces/sql/README.md", "tests/hostile/README.md"} <= names

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import ast
+import os
 import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,8 +16,10 @@ from typing import Any
 import pytest
 
 from qwasr_keyvalue.compliance import KeyValueCompliance
+from tools.ports import free_port
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
 BACKEND, EMBEDDING = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -34,8 +41,23 @@ def test_the_backend_of_the_readme_has_about_twenty_lines_of_code() -> None:
     assert len(code) <= 22
 
 
-async def test_the_embedding_of_the_readme_names_what_there_is() -> None:
-    for node in ast.walk(ast.parse(EMBEDDING)):
-        if isinstance(node, ast.ImportFrom):
-            module = __import__(str(node.module), fromlist=["*"])
-            assert all(hasattr(module, alias.name) for alias in node.names)
+def test_the_embedding_of_the_readme_serves(guest_path: Callable[[str], Path]) -> None:
+    guest_path("keyvalue")
+    port = free_port()
+    environment = os.environ | {"HTTP_ADDR": f"127.0.0.1:{port}"}
+    process = subprocess.Popen([sys.executable, "-c", EMBEDDING], cwd=ROOT, env=environment)
+    try:
+        assert first_answer(f"http://127.0.0.1:{port}/", process) == b"visitor 1\n"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def first_answer(url: str, process: subprocess.Popen[bytes]) -> bytes:
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return bytes(answer.read())
+        except OSError:  # it does not listen yet
+            time.sleep(0.05)
+    raise AssertionError(process.returncode)

@@ -27,6 +27,7 @@ __all__ = [
 
 JCO = TOOLS / "jco"  # npm's packages that are for guests in JavaScript alone: they are 340 MB
 _INSTALLING = threading.Lock()
+_NODE_MAJOR = 20
 _C_FLAGS = ("-target", "wasm32-freestanding", "-std=c11", "-Oz", "-nostdlib", "-mbulk-memory")
 _C_WARNINGS = ("-Wall", "-Wextra", "-Werror")
 _C_LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu11", "-O2", "-mbulk-memory")
@@ -88,8 +89,11 @@ def _build_python(job: Job) -> None:
 
 
 def _componentizer_versions() -> list[str]:
-    program("node", "install Node.js 20 or newer")
     program("npm", "install npm, with Node.js 20 or newer")
+    version = run(program("node", "install Node.js 20 or newer"), "--version").strip()
+    if int(version.lstrip("v").partition(".")[0]) < _NODE_MAJOR:
+        msg = f"Node.js is {version}: install {_NODE_MAJOR} or newer"
+        raise MissingTool(msg)
     return [(TOOLS / "package-lock.json").read_text(), (TOOLS / "componentize.mjs").read_text()]
 
 
@@ -206,9 +210,11 @@ def _build_rust(job: Job) -> None:
         shutil.copy(output / "wasm32-wasip2" / library, job.target)
         return
     linker = output / "wasm-ld"
+    written = job.target.with_name("wasm-ld")  # another crate's build may be running the linker that is there
     # rustc begins with "-flavor wasm", which only its own linker understands
-    linker.write_text(f'#!/bin/sh\n[ "$1" != -flavor ] || shift 2\nexec "{sys.executable}" -m ziglang wasm-ld "$@"\n')
-    linker.chmod(0o755)
+    written.write_text(f'#!/bin/sh\n[ "$1" != -flavor ] || shift 2\nexec "{sys.executable}" -m ziglang wasm-ld "$@"\n')
+    written.chmod(0o755)
+    written.replace(linker)
     env |= {"RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER": str(linker)}
     run(*cargo, "wasm32-unknown-unknown", "-Zbuild-std=std,panic_abort", cwd=job.folder, env=env)
     _componentize(output / "wasm32-unknown-unknown" / library, job.target)
