@@ -97,7 +97,8 @@ async def test_an_acl_user_by_url_and_by_variables(redis_server: Servers) -> Non
 
 async def test_the_rights_that_the_readme_names_are_enough(redis_server: Servers) -> None:
     server = redis_server("--notify-keyspace-events", "Kg$xe")
-    rights = ["~b:*", "+@read", "+@write", "+@scripting", "+ping", "+config|get", "+psubscribe", "&__keyspace@0__:*"]
+    rights = ["~b:*", "+@read", "+@write", "+@scripting", "+ping", "+config|get"]
+    rights += ["+publish", "+subscribe", "+psubscribe", "&__keyspace@0__:*", "&qwasr-watch", "~qwasr-watch/*"]
     server.ask("ACL", "SETUSER", "ada", "on", ">secret", "resetchannels", *rights)
     redis = await connected(f"redis://ada:secret@127.0.0.1:{server.port}", watch=True)
     bucket = await redis.open_bucket("b")
@@ -108,7 +109,7 @@ async def test_the_rights_that_the_readme_names_are_enough(redis_server: Servers
     await bucket.set_many([("a", b"1")])
     assert await bucket.get_many(["a", "key"]) == [b"1", b"new"]
     await bucket.delete_many(["a", "key"])
-    changes = redis.changes()
+    changes = redis.changes("us")
     assert changes is not None
 
     async def first() -> Change:
@@ -215,7 +216,7 @@ async def test_changes_on_every_node_of_a_cluster_are_heard(redis_cluster: Redis
     heard: set[str] = set()
 
     async def hear() -> None:
-        changes = redis.changes()
+        changes = redis.changes("us")
         assert changes is not None
         async for change in changes:
             assert change == Change(change.bucket, "key", deleted=False)

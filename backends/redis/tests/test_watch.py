@@ -26,13 +26,14 @@ WAIT_S = 5.0
 class Heard:
     """What one backend hears."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, group: str = "us") -> None:
         self.redis = redis
+        self.group = group
         self.changes: list[Change] = []
         self._task = asyncio.create_task(self._hear())
 
     async def _hear(self) -> None:
-        changes = self.redis.changes()
+        changes = self.redis.changes(self.group)
         assert changes is not None
         async for change in changes:
             self.changes.append(change)
@@ -84,7 +85,7 @@ async def other(server: RedisServer) -> AsyncIterator[Redis]:
 
 async def test_nobody_listens_unless_it_was_asked_for(server: RedisServer) -> None:
     redis = await Redis.connect(RedisOptions(url=server.url))
-    assert redis.changes() is None
+    assert redis.changes("us") is None
     assert b"notify-keyspace-events\r\n$0\r\n" in server.ask("CONFIG", "GET", "notify-keyspace-events")
     await redis.close()
 

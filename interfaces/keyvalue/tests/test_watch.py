@@ -13,6 +13,7 @@ from qwasr.errors import ServeError
 from qwasr.runtime import Runtime
 from qwasr.values import WitError
 from qwasr_keyvalue import Change, Memory, plugin
+from qwasr_keyvalue.host import StoreInterface
 from qwasr_keyvalue.watch import Watcher, WatchOptions
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ class Shared(Memory):
         super().__init__()
         self.heard: asyncio.Queue[Change | None] = asyncio.Queue()
 
-    async def changes(self) -> AsyncIterator[Change]:
+    async def changes(self, group: str) -> AsyncIterator[Change]:
         while (change := await self.heard.get()) is not None:
             yield change
 
@@ -224,6 +225,71 @@ async def test_a_guest_is_not_told_of_stores_that_it_may_not_open() -> None:
         shared.heard.put_nowait(Change("b", "other", True))
         assert await told(runtime, "other") == b"gone"
         assert await seen(runtime, "key") is None
+
+
+async def test_what_others_change_under_another_spelling_takes_no_store_from_a_guest() -> None:
+    shared = Shared()
+    backends = {"keyvalue": Memory(), "keyvalue/sessions": shared}
+    async with Runtime(watching(DRAFT2), backends=backends, environ={}, plugins=[plugin]) as runtime:
+        await runtime.start()
+        shared.heard.put_nowait(Change("Sessions", "key", True))
+        assert await told(runtime, "key") == b"gone"
+        await runtime.call(None, "set", "sessions", "key", b"value")
+        assert await runtime.call(None, "get", "sessions", "key") == b"value"
+        shared.heard.put_nowait(Change("Sessions", "later", True))
+        shared.heard.put_nowait(Change("sessions", "last", True))
+        assert await told(runtime, "last") == b"gone"
+        assert await seen(runtime, "later") is None, "no guest could open the store by this name"
+
+
+async def test_what_a_request_changes_while_the_runtime_stops_is_told() -> None:
+    class Draining:
+        """A server whose last request is long, and changes something at its end."""
+
+        export = "test:none/at-all"
+
+        def __init__(self, runtime: Runtime) -> None:
+            self.runtime = runtime
+
+        async def drain(self, timeout_s: float) -> None:
+            for _ in range(5):
+                await asyncio.sleep(0.01)
+                assert not memory.identifiers()
+            await self.runtime.call(None, "set-many", "b", [(f"late-{number}", b"1") for number in range(50)])
+
+        async def close(self) -> None: ...
+
+    memory = Memory()
+    async with runtime_of(memory) as runtime:
+        await runtime.start()
+        server: Any = Draining(runtime)
+        runtime.servers = (*runtime.servers, server)
+        await runtime.stop()
+    assert len((await (await memory.open_bucket("seen")).list_keys()).keys) == 50
+
+
+async def test_a_store_that_does_not_answer_holds_the_watcher_up_no_longer_than_a_guest() -> None:
+    class Stuck(Shared):
+        async def open_bucket(self, identifier: str) -> Any:
+            if identifier == "stuck":
+                await asyncio.Event().wait()
+            return await super().open_bucket(identifier)
+
+    shared = Stuck()
+    async with runtime_of(shared, QWASR_BACKEND_TIMEOUT_S="0.1") as runtime:
+        await runtime.start()
+        shared.heard.put_nowait(Change("stuck", "key", True))
+        shared.heard.put_nowait(Change("b", "other", True))
+        assert await told(runtime, "other") == b"gone"
+        assert await seen(runtime, "key") is None
+
+
+async def test_a_closed_watcher_watches_no_store_any_more(runtime: Runtime) -> None:
+    stores = [host for host in runtime.guest.hosts if isinstance(host, StoreInterface)]
+    assert len(stores) == 2
+    assert all(store.watch for store in stores)
+    await watcher_of(runtime).close()
+    assert not any(store.watch for store in stores)
 
 
 async def test_a_guest_that_does_not_watch_is_served_without() -> None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
 from mik_backend_redis.address import SCHEMES, parse
 from mik_backend_redis.keyvalue import Pages, RedisBucket, prefix
 from mik_backend_redis.options import RedisOptions
-from mik_backend_redis.own import OwnChange
+from mik_backend_redis.scripts import HASHES
 from qwasr.errors import BackendError
 from qwasr_keyvalue.errors import AccessDenied, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from types import ModuleType
 
     from mik_backend_redis.address import Address
@@ -26,16 +26,39 @@ if TYPE_CHECKING:
     from qwasr.options import ConnectOptions
     from qwasr_keyvalue.protocol import Change
 
-__all__ = ["Redis"]
+__all__ = ["Limit", "Redis"]
 
 _log: Final = logging.getLogger("qwasr.redis")
 _START_PAUSE_S: Final = 0.1
 
 
+class Limit:
+    """Until when a call has to end, all of its commands together.
+
+    Args:
+        timeout_s: how long it takes at most, in seconds from now.
+
+    Attributes:
+        ends_s: the moment, by the clock of the event loop.
+    """
+
+    __slots__ = ("_half_s", "ends_s")
+
+    def __init__(self, timeout_s: float) -> None:
+        now_s = asyncio.get_running_loop().time()
+        self._half_s = now_s + timeout_s / 2
+        self.ends_s = now_s + timeout_s
+
+    @property
+    def half_over(self) -> bool:
+        """Whether half of the time is over."""
+        return asyncio.get_running_loop().time() >= self._half_s
+
+
 class _Link(Protocol):
-    async def call(self, *arguments: Any, repeatable: bool = False, place: bytes | None = None) -> Any: ...
+    async def call(self, *arguments: Any, repeatable: bool = False) -> Any: ...
     async def check(self) -> None: ...
-    async def listeners(self) -> Sequence[Any]: ...
+    async def listeners(self) -> Mapping[str, Callable[[], Any]]: ...
     async def close(self) -> None: ...
 
 
@@ -95,35 +118,65 @@ class Redis:
     async def close(self) -> None:
         """Close every connection."""
         if self.watch is not None:
-            self.watch.close()
+            await self.watch.close()
         await self._link.close()
 
     async def open_bucket(self, identifier: str) -> RedisBucket:
         """Return the bucket of that name; nothing is asked, every name is one."""
         return RedisBucket(self, prefix(identifier, tagged=self.address.kind == "cluster"), identifier)
 
-    def changes(self) -> AsyncIterator[Change] | None:
-        """Return the changes that others make, as long as this backend is open; `None` unless `REDIS_WATCH` is on."""
-        return None if self.watch is None else self.watch.changes()
+    def changes(self, group: str) -> AsyncIterator[Change] | None:
+        """Return the changes that others make, as long as this backend is open; `None` unless `REDIS_WATCH` is on.
 
-    def own(self, *keys: bytes, deleted: bool = False) -> OwnChange:
-        """Return what is entered while these keys are set or deleted: nobody is told of that as of a foreign change."""
-        return OwnChange() if self.watch is None else self.watch.own(*keys, deleted=deleted)
+        Args:
+            group: whose changes are left out, on whatever machine they are made; each is told to one of them.
+        """
+        return None if self.watch is None else self.watch.changes(group)
 
-    async def call(self, *arguments: Any, repeatable: bool = False, place: bytes | None = None) -> Any:
+    def mark(self, bucket: bytes) -> bytes:
+        """Return the mark of a change of ours in a bucket, by its prefix; nothing when nobody listens."""
+        return b"" if self.watch is None else self.watch.mark(bucket)
+
+    def limit(self) -> Limit:
+        """Return until when a call that begins now has to end."""
+        return Limit(self.options.timeout_s)
+
+    async def run(
+        self,
+        script: str,
+        keys: Sequence[bytes],
+        *arguments: Any,
+        repeatable: bool = False,
+        limit: Limit | None = None,
+    ) -> Any:
+        """Run a script by its hash, and with its text where the server does not know it yet: then nothing was run.
+
+        Raises:
+            KeyValueError: what went wrong, as guests are told it.
+        """
+        from redis.exceptions import NoScriptError
+
+        limit = limit or self.limit()
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return await self.call("EVALSHA", HASHES[script], *rest, repeatable=repeatable, limit=limit)
+        except NoScriptError:
+            return await self.call("EVAL", script, *rest, repeatable=repeatable, limit=limit)
+
+    async def call(self, *arguments: Any, repeatable: bool = False, limit: Limit | None = None) -> Any:
         """Send a command and return the answer.
 
         Args:
             arguments: the command and what belongs to it.
             repeatable: whether it may be sent twice, since it changes nothing.
-            place: a key whose node a cluster asks, for a command that has none.
+            limit: until when, where it is one of several commands of a call.
 
         Raises:
             KeyValueError: what went wrong, as guests are told it.
         """
         try:
-            async with asyncio.timeout(self.options.timeout_s):
-                answer = await self._link.call(*arguments, repeatable=repeatable, place=place)
+            async with asyncio.timeout_at((limit or self.limit()).ends_s):
+                answer = await self._link.call(*arguments, repeatable=repeatable)
         except Exception as error:
             told = self._errors.translated(error)
             if isinstance(told, (Unavailable, AccessDenied)):
@@ -152,7 +205,7 @@ class Redis:
     async def _watch(self) -> None:
         from mik_backend_redis.watch import Watch
 
-        watch = Watch(self._link, self.address.database, tagged=self.address.kind == "cluster")
+        watch = Watch(self._link, self.run, self.address.database, tagged=self.address.kind == "cluster")
         await watch.prepare()
         self.watch = watch
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import RedisCluster
@@ -14,11 +16,14 @@ from redis.exceptions import ClusterError, RedisClusterException
 from mik_backend_redis.connections import AWAY, Tries, certificates, credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mik_backend_redis.address import Address
     from mik_backend_redis.options import RedisOptions
 
 __all__ = ["Cluster"]
 
+_LEARN_S: Final = 5.0  # how often who listens asks which nodes there are
 _PATIENCE: Final = 0.7  # of a call's time: redis-py has to see the time-out to learn that a node is gone
 
 
@@ -28,6 +33,7 @@ class Cluster:
     def __init__(self, address: Address, options: RedisOptions) -> None:
         self._tries = Tries(options)
         self._places = asyncio.Semaphore(options.pool_size)
+        self._learned_s = time.monotonic()
         patience_s = options.timeout_s * _PATIENCE
         self._client: Any = RedisCluster(
             startup_nodes=[ClusterNode(host, port) for host, port in address.hosts],
@@ -42,36 +48,32 @@ class Cluster:
             **certificates(address, options),
         )
 
-    async def call(self, *arguments: Any, repeatable: bool = False, place: bytes | None = None) -> Any:
+    async def call(self, *arguments: Any, repeatable: bool = False) -> Any:
         """Send a command and return the answer.
 
         Args:
             arguments: the command and what belongs to it.
             repeatable: whether it may be sent twice, since it changes nothing.
-            place: a key whose node is asked, for a command that has none.
         """
         async with self._places:
             failures = 0
             while True:
                 try:
-                    return await self._once(arguments, place)
+                    return await self._client.execute_command(*arguments)
                 except (*AWAY, ClusterError, RedisClusterException) as error:
                     if not repeatable:
                         raise
                     failures += 1
                     await self._tries.pause(failures, error)
 
-    async def _once(self, arguments: tuple[Any, ...], place: bytes | None) -> Any:
-        if place is None:
-            return await self._client.execute_command(*arguments)
+    async def listeners(self) -> dict[str, Callable[[], Any]]:
+        """Return of each primary what makes a connection to it, for who listens instead of asking."""
         await self._client.initialize()
-        node = self._client.get_node_from_key(place)
-        return await node.execute_command(*arguments)
-
-    async def listeners(self) -> list[Any]:
-        """Return a connection to each primary, not connected yet, for who listens instead of asking."""
-        await self._client.initialize()
-        return [node.connection_class(**node.connection_kwargs) for node in self._client.get_primaries()]
+        if time.monotonic() - self._learned_s >= _LEARN_S:
+            # Who only listens is never sent elsewhere, and so never learns of a node that came later.
+            self._learned_s = time.monotonic()
+            await self._client.nodes_manager.initialize()
+        return {node.name: partial(_connection, node) for node in self._client.get_primaries()}
 
     async def check(self) -> None:
         """Ask every primary."""
@@ -82,3 +84,7 @@ class Cluster:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+
+def _connection(node: Any) -> Any:
+    return node.connection_class(**node.connection_kwargs)

@@ -20,6 +20,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ReadOnlyError, ResponseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mik_backend_redis.address import Address
     from mik_backend_redis.options import RedisOptions
 
@@ -77,13 +79,12 @@ class Connections:
             kind = SSLConnection if address.tls else Connection
             self._maker = ConnectionPool(kind, host=host, port=port, **_settings(address, options))
 
-    async def call(self, *arguments: Any, repeatable: bool = False, place: bytes | None = None) -> Any:
+    async def call(self, *arguments: Any, repeatable: bool = False) -> Any:
         """Send a command and return the answer.
 
         Args:
             arguments: the command and what belongs to it.
             repeatable: whether it may be sent twice, since it changes nothing.
-            place: for clusters; here every key is in one place.
         """
         async with self._places:
             connection = self._idle.pop() if self._idle else self._maker.make_connection()
@@ -120,9 +121,9 @@ class Connections:
                 failures += 1
                 await self._tries.pause(failures, error)
 
-    async def listeners(self) -> list[Any]:
-        """Return a connection of its own, not connected yet, for who listens instead of asking."""
-        return [self._maker.make_connection()]
+    async def listeners(self) -> dict[str, Callable[[], Any]]:
+        """Return what makes a connection of its own, for who listens instead of asking."""
+        return {"": self._maker.make_connection}
 
     async def check(self) -> None:
         """Ask the server whether it is there."""

@@ -8,17 +8,17 @@ colon and no character that means something in a pattern; whatever the key has s
 from __future__ import annotations
 
 import math
-from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from mik_backend_redis.scripts import COMMAND, KEEP, SCAN, SWAP
 from qwasr_keyvalue.errors import InvalidCursor
 from qwasr_keyvalue.protocol import KeyPage, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mik_backend_redis.client import Redis
+    from mik_backend_redis.client import Limit, Redis
 
 __all__ = ["Pages", "RedisBucket", "prefix"]
 
@@ -30,20 +30,6 @@ _CURSOR_DIGITS: Final = 20
 _END: Final = 0
 _LONGEST_MS: Final = 10**14  # 3000 years: beyond that an entry lives for ever
 _NO_SUCH_KEY, _NO_EXPIRY = -2, -1
-
-# Compare and set. ARGV: whether a value is expected, that value, the new one.
-_SWAP: Final = """
-local now = redis.call('GET', KEYS[1])
-if ARGV[1] == '1' then
-  if now ~= ARGV[2] then return {0, now} end
-elseif now then
-  return {0, now}
-end
-redis.call('SET', KEYS[1], ARGV[3], 'KEEPTTL')
-return {1}
-"""
-# Keep an entry for ever, and say whether there is one: PERSIST alone does not tell.
-_KEEP: Final = "redis.call('PERSIST', KEYS[1]) return redis.call('EXISTS', KEYS[1])"
 
 
 def prefix(identifier: str, *, tagged: bool) -> bytes:
@@ -98,15 +84,12 @@ class RedisBucket:
             return
         name = self._key(key)
         expiry = () if left_ms is None else ("PX", left_ms)
-        with self._redis.own(name):
-            await self._redis.call("SET", name, bytes(value), *expiry)
+        await self._change([name], "SET", name, bytes(value), *expiry)
 
     async def delete(self, key: str) -> bool:
         """Delete the key."""
         name = self._key(key)
-        with self._redis.own(name, deleted=True) as change:
-            change.happened = bool(await self._redis.call("UNLINK", name))
-        return change.happened
+        return bool(await self._change([name], "UNLINK", name))
 
     async def exists(self, key: str) -> bool:
         """Return whether the key exists."""
@@ -122,9 +105,10 @@ class RedisBucket:
         before = self._redis.pages.of(self._prefix, at)
         found: dict[str, None] = {}
         pattern = self._prefix + b"*"  # nothing in the prefix means anything in a pattern
+        limit = self._redis.limit()
         for _ in range(_ROUNDS):
-            next_at, keys = await self._redis.call(
-                "SCAN", at, "MATCH", pattern, "COUNT", _PAGE_KEYS, repeatable=True, place=self._prefix
+            next_at, keys = await self._redis.run(
+                SCAN, [self._prefix], at, pattern, _PAGE_KEYS, repeatable=True, limit=limit
             )
             for key in keys:
                 if (text := self._text(key)) is not None and hash(text) not in before:
@@ -132,16 +116,15 @@ class RedisBucket:
             at = int(next_at)
             if at == _END:
                 return KeyPage(list(found))
-            if len(found) >= _PAGE_KEYS:
-                break
+            if len(found) >= _PAGE_KEYS or limit.half_over:
+                break  # what a slow network has brought is given out before the time for the call is over
         self._redis.pages.note(self._prefix, at, found)
         return KeyPage(list(found), str(at))
 
     async def increment(self, key: str, delta: int) -> int:
         """Add to a counter."""
         name = self._key(key)
-        with self._redis.own(name):
-            return int(await self._redis.call("INCRBY", name, delta))
+        return int(await self._change([name], "INCRBY", name, delta))
 
     async def snapshot(self, key: str) -> Snapshot:
         """Return the value; there are no revisions, a swap compares it."""
@@ -149,34 +132,38 @@ class RedisBucket:
 
     async def swap(self, key: str, value: bytes, expected: Snapshot) -> Snapshot | None:
         """Set the value if it is still the expected one."""
-        is_there = expected.value is not None
-        with self._redis.own(self._key(key)) as change:
-            swapped, *now = await self._run(_SWAP, key, int(is_there), expected.value or b"", bytes(value))
-            change.happened = bool(swapped)
+        swapped, *now = await self._redis.run(
+            SWAP,
+            [self._key(key)],
+            self._redis.mark(self._prefix),
+            int(expected.value is not None),
+            expected.value or b"",
+            bytes(value),
+        )
         return None if swapped else Snapshot(now[0])
 
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values in the order of the keys."""
         values: list[bytes | None] = []
+        limit = self._redis.limit()
         for some in _batches(keys):
-            values += await self._redis.call("MGET", *map(self._key, some), repeatable=True)
+            values += await self._redis.call("MGET", *map(self._key, some), repeatable=True, limit=limit)
         return values
 
     async def set_many(self, items: Sequence[tuple[str, bytes]]) -> None:
         """Set each key."""
+        limit = self._redis.limit()
         for some in _batches(items):
             pairs = [(self._key(key), bytes(value)) for key, value in some]
-            with self._redis.own(*(name for name, _ in pairs)):
-                await self._redis.call("MSET", *(part for pair in pairs for part in pair))
+            names = [name for name, _ in pairs]
+            await self._change(names, "MSET", *(part for pair in pairs for part in pair), limit=limit)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete each key."""
-        if self._redis.watch is not None:  # which of many were there is not told, and only those are expected
-            for key in keys:
-                await self.delete(key)
-            return
+        limit = self._redis.limit()
         for some in _batches(keys):
-            await self._redis.call("UNLINK", *map(self._key, some))
+            names = [self._key(key) for key in some]
+            await self._change(names, "UNLINK", *names, limit=limit)
 
     async def ttl(self, key: str) -> float | None:
         """Return the seconds that the key has left."""
@@ -189,7 +176,7 @@ class RedisBucket:
         """Set when the key expires."""
         left_ms = _milliseconds(ttl_s)
         if left_ms is None:
-            return bool(await self._run(_KEEP, key))
+            return bool(await self._redis.run(KEEP, [self._key(key)]))
         if left_ms > 0:
             return bool(await self._redis.call("PEXPIRE", self._key(key), left_ms))
         return await self.delete(key)
@@ -204,17 +191,12 @@ class RedisBucket:
         except UnicodeDecodeError:
             return None
 
-    async def _run(self, script: str, key: str, *arguments: Any) -> Any:
-        """Run a script by its hash, and with its text where the server does not know it yet: then nothing was run."""
-        from redis.exceptions import NoScriptError
-
-        try:
-            return await self._redis.call("EVALSHA", _HASHES[script], 1, self._key(key), *arguments)
-        except NoScriptError:
-            return await self._redis.call("EVAL", script, 1, self._key(key), *arguments)
-
-
-_HASHES: Final = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (_SWAP, _KEEP)}
+    async def _change(self, names: Sequence[bytes], *command: Any, limit: Limit | None = None) -> Any:
+        """Send a command that changes these keys, marked as ours where someone listens."""
+        mark = self._redis.mark(self._prefix)
+        if mark:
+            return await self._redis.run(COMMAND, names, mark, *command, limit=limit)
+        return await self._redis.call(*command, limit=limit)
 
 
 def _milliseconds(ttl_s: float | None) -> int | None:

@@ -1,27 +1,32 @@
 """Changes that others make: Redis' keyspace notifications, without those of our own changes.
 
 Redis tells every change of every key to whoever subscribed at that moment; nobody is told twice, and nobody later. Our
-own changes come back that way too, so each is expected before it is sent, and one that is expected is not passed on.
-While the connection is lost nothing is heard and nothing expected.
+own changes come back that way too. They are marked (see `scripts`) with the groups that they are of: processes that run
+the same component are one group, and none of them is told what one of them changed. Of one group, one listens: who has
+its lease. So each change by somebody else is told once, however many processes there are, and two that watch and write
+never answer one another without end. While the connection is lost nothing is heard.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from redis.exceptions import RedisClusterException, RedisError
 
 from mik_backend_redis.errors import reason
 from mik_backend_redis.keyvalue import prefix
-from mik_backend_redis.own import Ear, OwnChange
+from mik_backend_redis.lease import Lease
+from mik_backend_redis.scripts import CHANNEL
 from qwasr.errors import BackendError
+from qwasr_keyvalue.errors import KeyValueError
 from qwasr_keyvalue.protocol import Change
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 __all__ = ["Watch", "change_of"]
 
@@ -29,34 +34,57 @@ _log: Final = logging.getLogger("qwasr.redis")
 _NEEDED: Final = "Kg$xe"  # by key: deleted and renamed, set, expired, evicted
 _ALL: Final = "g$lshzxet"  # what the flag A stands for, at least
 _SET: Final = {b"set", b"incrby", b"incrbyfloat", b"append", b"setrange", b"rename_to", b"restore", b"copy_to"}
-_GONE: Final = {b"del", b"expired", b"evicted", b"rename_from", b"move_from"}
+_PASSED: Final = {b"expired", b"evicted"}  # nobody's doing, even while a change of ours is made
+_GONE: Final = {b"del", b"rename_from", b"move_from"} | _PASSED
 _QUIET_S: Final = 10.0  # a connection on which nothing comes is asked whether it is there
-_PAUSE_S: Final = 0.5
-_MESSAGE_PARTS: Final = 4
+_TURN_S: Final = 0.5  # how often the lease is taken, and lost connections and new nodes are looked for
+_QUEUE: Final = 1000  # heard and not passed on yet; then Redis has to wait, and lets go of who is too slow
+_EVENT_PARTS: Final = 4  # of a message from a pattern; one from a channel has fewer
 
 
 class Listening(Protocol):
     """What is listened to."""
 
-    async def listeners(self) -> Sequence[Any]:
-        """Return a connection for each node that has keys, not connected yet."""
+    async def listeners(self) -> Mapping[str, Callable[[], Any]]:
+        """Return of each node that has keys what makes a connection to it, not connected yet."""
         ...
 
 
+class _Ear:
+    """One who listens.
+
+    Attributes:
+        group: the mark of its group.
+        lease: the right to listen.
+        heard: changes to pass on; `None` after the last one.
+        task: takes the lease, and listens.
+        deaf: whether the log says already that nothing is heard.
+    """
+
+    def __init__(self, group: bytes, lease: Lease) -> None:
+        self.group = group
+        self.lease = lease
+        self.heard: asyncio.Queue[Change | None] = asyncio.Queue(_QUEUE)
+        self.task: asyncio.Task[None] | None = None
+        self.deaf = False
+
+
 class Watch:
-    """Who listens, and what is expected to be heard of our own doing.
+    """Who listens, and how our own changes are marked.
 
     Args:
         link: what is listened to.
+        run: runs a script: the script, its keys, its arguments.
         database: the number of the database.
         tagged: whether it is a cluster, whose keys are named in another way.
     """
 
-    def __init__(self, link: Listening, database: int, *, tagged: bool) -> None:
+    def __init__(self, link: Listening, run: Callable[..., Awaitable[Any]], database: int, *, tagged: bool) -> None:
         self._link = link
-        self._channels = f"__keyspace@{database}__:".encode()
+        self._run = run
+        self._events = f"__keyspace@{database}__:".encode()
         self._tagged = tagged
-        self._ears: set[Ear] = set()
+        self._ears: set[_Ear] = set()
 
     async def prepare(self) -> None:
         """See to it that Redis tells of changes.
@@ -64,80 +92,105 @@ class Watch:
         Raises:
             BackendError: it does not, and we may not tell it to.
         """
-        for connection in await self._link.listeners():
+        try:
+            await self._prepare()
+        except (RedisError, RedisClusterException, OSError, KeyValueError) as error:
+            advice = (
+                f"set notify-keyspace-events {_NEEDED} there and allow PUBLISH, SUBSCRIBE and PSUBSCRIBE as "
+                "the README of mik-backend-redis says, or unset REDIS_WATCH"
+            )
+            told = error.__cause__ if isinstance(error, KeyValueError) and error.__cause__ else error
+            raise BackendError(f"Redis does not tell of changes: {reason(told)}; {advice}") from None
+
+    async def _prepare(self) -> None:
+        for connect in (await self._link.listeners()).values():
+            connection = connect()
             try:
                 async with asyncio.timeout(_QUIET_S):
+                    await connection.connect()
+                    await _ask(connection, "PUBLISH", CHANNEL, b"")
                     await self._subscribe(connection)
-            except (RedisError, RedisClusterException, OSError) as error:
-                advice = f"set notify-keyspace-events {_NEEDED} there and allow PSUBSCRIBE, or unset REDIS_WATCH"
-                raise BackendError(f"Redis does not tell of changes: {reason(error)}; {advice}") from None
             finally:
                 await connection.disconnect()
+        lease = Lease(self._run, "")
+        await lease.take()
+        await lease.give()
 
-    async def changes(self) -> AsyncIterator[Change]:
-        """Yield the changes that others make, until the backend is closed."""
-        ear = Ear()
+    async def changes(self, group: str) -> AsyncIterator[Change]:
+        """Yield the changes that others make, until the backend is closed.
+
+        Args:
+            group: whose changes are left out; each is told to one of them.
+        """
+        ear = _Ear(quote(group, safe="").encode(), Lease(self._run, group))
         self._ears.add(ear)
-        task = asyncio.create_task(self._listen(ear))
+        ear.task = asyncio.create_task(self._listen(ear))
         try:
             while (change := await ear.heard.get()) is not None:
                 yield change
         finally:
             self._ears.discard(ear)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await _end(ear.task)
 
-    def own(self, *keys: bytes, deleted: bool) -> OwnChange:
-        """Return what is entered while we change or delete keys, so that these changes are passed on to nobody."""
-        return OwnChange(self._ears, [(key, deleted) for key in keys])
+    def mark(self, bucket: bytes) -> bytes:
+        """Return how a change is marked as ours; nothing when nobody listens."""
+        groups = b",".join({ear.group for ear in self._ears})
+        return groups + b" " + bucket if self._ears else b""
 
-    def close(self) -> None:
-        """End every listening."""
-        for ear in self._ears:
+    async def close(self) -> None:
+        """End every listening, and let others listen."""
+        for ear in list(self._ears):
+            if ear.task is not None:
+                await _end(ear.task)
             while not ear.heard.empty():
                 ear.heard.get_nowait()
             ear.heard.put_nowait(None)
 
-    async def _listen(self, ear: Ear) -> None:
-        said = False
-        while True:
-            error = await self._listen_until_lost(ear)
-            if ear.listens or not said:
-                said = True
-                _log.warning("changes that others make are not heard of now: %s", reason(error))
-            ear.deafen()
-            await asyncio.sleep(_PAUSE_S)
-
-    async def _listen_until_lost(self, ear: Ear) -> BaseException:
-        """Listen to every node until one is lost; return why."""
-        tasks: list[asyncio.Task[NoReturn]] = []
+    async def _listen(self, ear: _Ear) -> None:
+        """Listen to every node as long as the lease is ours."""
+        hearing: dict[str, asyncio.Task[NoReturn]] = {}
         try:
-            async with asyncio.timeout(_QUIET_S):
-                connections = await self._link.listeners()
-            tasks += [asyncio.create_task(self._hear(ear, connection)) for connection in connections]
-            if not tasks:
-                return RedisError("no node has keys")
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return next(iter(done)).exception() or RuntimeError()
-        except Exception as error:  # noqa: BLE001 - logged, and tried again: nobody else hears of it
-            return error
+            while True:
+                try:
+                    await self._turn(ear, hearing)
+                except Exception as error:  # noqa: BLE001 - logged, and tried again: nobody else hears of it
+                    _deafened(ear, error)
+                await asyncio.sleep(_TURN_S)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(*hearing.values())
+            with contextlib.suppress(KeyValueError):  # then it ends by itself
+                await ear.lease.give()
+
+    async def _turn(self, ear: _Ear, hearing: dict[str, asyncio.Task[NoReturn]]) -> None:
+        """Begin to listen to nodes that are new or were lost, and end with those that are gone."""
+        nodes: Mapping[str, Callable[[], Any]] = {}
+        if await ear.lease.take():
+            nodes = await self._link.listeners()
+        else:
+            ear.deaf = False  # somebody else of the group hears
+        ended = [name for name, task in hearing.items() if task.done() or name not in nodes]
+        for name in ended:
+            task = hearing.pop(name)
+            if task.done():
+                _deafened(ear, task.exception() or RuntimeError())
+            await _end(task)
+        for name in nodes.keys() - hearing.keys():
+            hearing[name] = asyncio.create_task(self._hear(ear, nodes[name]()))
 
     async def _subscribe(self, connection: Any) -> None:
-        await connection.connect()
         await _switch_on(connection)
-        await connection.send_command("PSUBSCRIBE", self._channels + b"*")
-        await connection.read_response()
+        # The marks first: a change that is heard has to be known for ours.
+        await _ask(connection, "SUBSCRIBE", CHANNEL)
+        await _ask(connection, "PSUBSCRIBE", self._events + b"*")
 
-    async def _hear(self, ear: Ear, connection: Any) -> NoReturn:
+    async def _hear(self, ear: _Ear, connection: Any) -> NoReturn:
         asked = False
+        ours: set[bytes] = set()  # buckets in which a change of our group is being made
         try:
             async with asyncio.timeout(_QUIET_S):
+                await connection.connect()
                 await self._subscribe(connection)
-            ear.listens = True
+            ear.deaf = False
             while True:
                 message = await connection.read_response(timeout=_QUIET_S, disconnect_on_error=False)
                 if message is None:
@@ -145,18 +198,41 @@ class Watch:
                         raise ConnectionResetError
                     await connection.send_command("PING")
                 asked = message is None
-                if message and len(message) == _MESSAGE_PARTS:
-                    await self._pass_on(ear, message[2][len(self._channels) :], message[3])
+                if message and len(message) == _EVENT_PARTS:
+                    await self._pass_on(ear, ours, message[2][len(self._events) :], message[3])
+                elif message and message[1] == CHANNEL:
+                    _note(ear, ours, message[2])
         finally:
             await connection.disconnect(nowait=True)
 
-    async def _pass_on(self, ear: Ear, key: bytes, event: bytes) -> None:
+    async def _pass_on(self, ear: _Ear, ours: set[bytes], key: bytes, event: bytes) -> None:
         deleted = event in _GONE
-        if not (deleted or event in _SET) or ear.take((key, deleted)):
+        if not (deleted or event in _SET) or not ear.lease.held:
             return
         change = change_of(key, deleted=deleted, tagged=self._tagged)
-        if change is not None:
+        if change is not None and (event in _PASSED or prefix(change.bucket, tagged=self._tagged) not in ours):
             await ear.heard.put(change)
+
+
+def _note(ear: _Ear, ours: set[bytes], mark: Any) -> None:
+    """Note where a change of our group begins or ends."""
+    if isinstance(mark, bytes):
+        groups, _, bucket = mark[1:].partition(b" ")
+        if ear.group in groups.split(b","):
+            (ours.add if mark.startswith(b"+") else ours.discard)(bucket)
+
+
+def _deafened(ear: _Ear, error: BaseException) -> None:
+    """Say once in the log that nothing is heard, until something can be."""
+    if not ear.deaf:
+        ear.deaf = True
+        _log.warning("changes that others make are not heard of now: %s", reason(error.__cause__ or error))
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def change_of(key: bytes, *, deleted: bool, tagged: bool) -> Change | None:
@@ -171,12 +247,15 @@ def change_of(key: bytes, *, deleted: bool, tagged: bool) -> Change | None:
     return Change(bucket, text, deleted) if head + colon == prefix(bucket, tagged=tagged) else None
 
 
+async def _ask(connection: Any, *command: Any) -> Any:
+    await connection.send_command(*command)
+    return await connection.read_response()
+
+
 async def _switch_on(connection: Any) -> None:
     """Have the server tell of changes, besides what it tells of already."""
-    await connection.send_command("CONFIG", "GET", "notify-keyspace-events")
-    _, flags = await connection.read_response()
+    _, flags = await _ask(connection, "CONFIG", "GET", "notify-keyspace-events")
     now = flags.decode()
     told = now.replace("A", _ALL)
     if missing := "".join(flag for flag in _NEEDED if flag not in told):
-        await connection.send_command("CONFIG", "SET", "notify-keyspace-events", now + missing)
-        await connection.read_response()
+        await _ask(connection, "CONFIG", "SET", "notify-keyspace-events", now + missing)

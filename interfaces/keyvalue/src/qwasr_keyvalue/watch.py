@@ -75,6 +75,7 @@ class Watcher:
     """
 
     export: ClassVar[str] = "wasi:keyvalue/watcher"
+    drains_last: ClassVar[bool] = True  # requests that end now have made changes
     Options: ClassVar[type[ConnectOptions]] = WatchOptions
 
     def __init__(self, options: WatchOptions) -> None:
@@ -87,6 +88,7 @@ class Watcher:
         self._calls: set[CallInfo] = set()  # of this watcher, under way
         self._tasks: list[asyncio.Task[None]] = []
         self._exports: list[_Export] = []
+        self._stores: list[StoreInterface] = []
         self._lost = 0
         self._complained_s = -_COMPLAIN_S
 
@@ -103,11 +105,12 @@ class Watcher:
             self._exports.append(_exported(guest, old, f"{self.export}@{_DRAFT}"))
         if guest.exports(f"{self.export}@{_DRAFT}2") or not self._exports:
             self._exports.append(_exported(guest, new, f"{self.export}@{_DRAFT}2"))
-        for store in stores.values():
+        self._stores = list(stores.values())
+        for store in self._stores:
             store.watch = self._watched
         self._tasks.append(asyncio.create_task(self._tell_all(guest)))
         for backend in new.backends.each():
-            changes: AsyncIterator[Change] | None = getattr(backend, "changes", lambda: None)()
+            changes: AsyncIterator[Change] | None = getattr(backend, "changes", _hears_nothing)(guest.name)
             if changes is not None:
                 self._tasks.append(asyncio.create_task(self._hear(backend, changes)))
 
@@ -121,8 +124,8 @@ class Watcher:
 
     async def close(self) -> None:
         """Tell no more."""
-        for export in self._exports:
-            export.store.watch = None
+        for store in self._stores:
+            store.watch = None
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -182,8 +185,9 @@ class Watcher:
         from qwasr.runtime import log_guest_error
 
         try:
-            entries = await export.store.entries(told.bucket)
-            value = await entries.get(told.key) if told.read else told.value
+            async with asyncio.timeout(guest.backend_timeout_s):
+                entries = await export.store.entries(told.bucket, claim=False)
+                value = await entries.get(told.key) if told.read else told.value
         except Exception as error:  # noqa: BLE001 - a client library raises what it likes
             _logger.warning("a change of a keyvalue store is not told: %s", type(error).__name__)
             return
@@ -211,7 +215,7 @@ class Watcher:
         try:
             async for change in changes:
                 try:
-                    serves = store.backends.named(change.bucket) is backend
+                    serves = store.backends.named(change.bucket, claim=False) is backend
                 except (StoreNotAllowed, BackendError):
                     continue  # no guest could open it
                 if serves:
@@ -222,3 +226,7 @@ class Watcher:
 
 def _exported(guest: Guest, store: StoreInterface, export: str) -> _Export:
     return _Export(store, guest.function(export, "on-set"), guest.function(export, "on-delete"))
+
+
+def _hears_nothing(_group: str) -> None:
+    return None
