@@ -275,6 +275,26 @@ async def test_servers_start_drain_and_close_in_this_order(serving: Runtime) -> 
     assert server.events == ["start", "drain 5", "close"]
 
 
+class LastServer(HandlerServer):
+    """Serves what others cause."""
+
+    drains_last = True
+
+    async def drain(self, timeout_s: float) -> None:
+        assert timeout_s <= 5
+        self.events.append("drain last")
+
+
+async def test_a_server_that_serves_what_others_cause_drains_after_them(serving: Runtime) -> None:
+    await serving.start()
+    first = HandlerServer.current
+    last = LastServer(HandlerServer.Options())
+    last.events = first.events
+    serving.servers = (last, first)
+    await serving.stop()
+    assert first.events == ["start", "drain 5", "drain last", "close", "close"]
+
+
 async def test_leaving_the_block_stops_what_runs(asking: bytes, plugin: Make) -> None:
     async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=SHORT) as runtime:
         await runtime.start()

@@ -204,11 +204,11 @@ class Runtime:
         """Take nothing new, let what runs finish for `QWASR_SHUTDOWN_S` at most, and close the servers."""
         self._stopping.set()
         async with self._stop_lock:
-            self._drains = {asyncio.create_task(self._drain(server)) for server in self.servers if not self._hurried}
+            began_s = asyncio.get_running_loop().time()
             try:
-                if self._drains:
-                    # A server keeps to its time by itself; the second on top is for one that does not.
-                    await asyncio.wait(self._drains, timeout=self._shutdown_s + 1)
+                await self._drain_all(last=False, left_s=self._shutdown_s)
+                took_s = asyncio.get_running_loop().time() - began_s
+                await self._drain_all(last=True, left_s=max(0.0, self._shutdown_s - took_s))
             finally:
                 await self._close_servers()
 
@@ -288,9 +288,18 @@ class Runtime:
         made: Server = server
         return made
 
-    async def _drain(self, server: Server) -> None:
+    async def _drain_all(self, *, last: bool, left_s: float) -> None:
+        """Drain the servers that are drained last, or the others."""
+        servers = [server for server in self.servers if getattr(server, "drains_last", False) is last]
+        if servers and not self._hurried:
+            drains = {asyncio.create_task(self._drain(server, left_s)) for server in servers}
+            self._drains |= drains
+            # A server keeps to its time by itself; the second on top is for one that does not.
+            await asyncio.wait(drains, timeout=left_s + 1)
+
+    async def _drain(self, server: Server, timeout_s: float) -> None:
         try:
-            await server.drain(self._shutdown_s)
+            await server.drain(timeout_s)
         except Exception:
             _logger.exception("the server of %s does not drain cleanly", server.export)
 
