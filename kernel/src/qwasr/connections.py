@@ -120,8 +120,13 @@ class BackendSet(Generic[B]):
         every = [self._default, *self._stores.values()]
         return [one for n, one in enumerate(every) if one is not None and all(one is not other for other in every[:n])]
 
-    def named(self, identifier: str) -> B:
+    def named(self, identifier: str, *, claim: bool = True) -> B:
         """Return the backend of one named store.
+
+        Args:
+            identifier: its name.
+            claim: whether it becomes the one spelling that its variable stands for, if no other is yet; who only looks
+                at names that somebody else chose leaves that to guests.
 
         Raises:
             StoreNotAllowed: `QWASR_<INTERFACE>_STORES` is set and does not list the identifier, or its variable already
@@ -135,7 +140,7 @@ class BackendSet(Generic[B]):
         if backend is None:
             return self.default
         # Only configured names are remembered, so a guest cannot make this grow.
-        owner = self._claims.setdefault(folded, identifier)
+        owner = (self._claims.setdefault if claim else self._claims.get)(folded, identifier)
         if owner != identifier:
             variable = f"{interface_variable(self._interface)}__{folded}"
             raise StoreNotAllowed(f"{variable} stands for the store {owner!r}, so {identifier!r} cannot be opened")

@@ -70,6 +70,11 @@ class Guest:
         """How long one invocation may take, in seconds."""
         return self._deadlines.limit_s
 
+    @property
+    def backend_timeout_s(self) -> float:
+        """How long a host function may wait for its backend, in seconds; a server that asks one keeps to it, too."""
+        return self._backend_deadlines.limit_s
+
     def close(self) -> None:
         """Let go of the event loop and of idle instances; the runtime calls it at its end."""
         self._deadlines.close()

@@ -64,8 +64,12 @@ class Backends(Protocol[B_co]):
         """The backend of every store that is not configured by name."""
         ...
 
-    def named(self, identifier: str) -> B_co:
+    def named(self, identifier: str, *, claim: bool = True) -> B_co:
         """Return the backend of one named store.
+
+        Args:
+            identifier: its name.
+            claim: whether it becomes the one spelling that its variable stands for, if no other is yet.
 
         Raises:
             StoreNotAllowed: `QWASR_<INTERFACE>_STORES` is set and does not list the identifier.
@@ -88,6 +92,9 @@ class Server(Protocol):
 
     A server may have a further method, ``async def check(self) -> None``, which raises `ServeError` when `start` would
     fail, and neither serves nor takes anything; `qwasr doctor` calls it.
+
+    A server that serves what the others cause says so with a further attribute, ``drains_last = True``. It is drained
+    when they have drained, with the time that they left.
 
     A server that listens on addresses has a further attribute, ``listening``, which is ``None``. Where other workers
     serve the same addresses, the runtime sets it before `start` to a dictionary of sockets by the server's own names

@@ -88,10 +88,15 @@ class StoreInterface(HostInterface, ABC):
     def __init__(self, backends: Backends[KeyValue]) -> None:
         self.backends = backends
 
-    async def entries(self, identifier: str) -> protocol.Bucket:
-        """Open a bucket on the backend that is configured for its name, or on the default one."""
+    async def entries(self, identifier: str, *, claim: bool = True) -> protocol.Bucket:
+        """Open a bucket on the backend that is configured for its name, or on the default one.
+
+        Args:
+            identifier: its name.
+            claim: see `Backends.named`.
+        """
         check_key(identifier)
-        entries = await self.backends.named(identifier).open_bucket(identifier)
+        entries = await self.backends.named(identifier, claim=claim).open_bucket(identifier)
         return entries if self.watch is None else self.watch(identifier, entries)
 
     @abstractmethod
