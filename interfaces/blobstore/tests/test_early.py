@@ -43,7 +43,7 @@ async def test_all_values_of_a_runtime_share_one_bound() -> None:
     class Backends:
         default = Memory()
 
-        def named(self, _name: str) -> Memory:
+        def named(self, _name: str, *, claim: bool = True) -> Memory:
             return self.default
 
         def each(self) -> list[Memory]:

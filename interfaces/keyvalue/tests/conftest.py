@@ -19,7 +19,7 @@ class OneBackend:
     def __init__(self, backend: KeyValue) -> None:
         self.default = backend
 
-    def named(self, identifier: str) -> KeyValue:
+    def named(self, identifier: str, *, claim: bool = True) -> KeyValue:
         if identifier == "forbidden":
             msg = "the store 'forbidden' is not listed in QWASR_KEYVALUE_STORES"
             raise StoreNotAllowed(msg)

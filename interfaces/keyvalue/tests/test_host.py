@@ -9,11 +9,11 @@ import pytest
 
 from qwasr.values import Variant, WitError
 from qwasr_keyvalue import KeyPage, Memory
-from qwasr_keyvalue.host import Atomics, Batch, Bucket, Cas, Store
+from qwasr_keyvalue.host import Atomics, Batch, Bucket, BucketResource, Cas, Store
 from qwasr_keyvalue.limits import MAX_CALL_BYTES, MAX_KEY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from qwasr.protocols import Backends
     from qwasr_keyvalue import KeyValue
@@ -74,6 +74,41 @@ def test_the_values_of_one_batch_are_2_mib_together(backends: Backends[KeyValue]
     assert batch.get_many(bucket, ["a", "b"]) == [("a", half), ("b", half)]
     assert error_of(batch.set_many, bucket, [("a", half), ("b", half), ("c", b"1")]).case == "other"
     assert error_of(batch.get_many, bucket, ["a", "b", "c"]).case == "other"
+
+
+async def test_a_batch_that_is_too_large_is_given_up_before_the_host_holds_much_of_it(
+    backends: Backends[KeyValue],
+) -> None:
+    """Each value is made when it is asked for, as those of a file and of a service are."""
+    held = 0
+
+    class Large(Memory):
+        identifier = "b"
+
+        async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+            nonlocal held
+            held += len(keys) * MAX_CALL_BYTES
+            await asyncio.sleep(0)
+            return [bytes(MAX_CALL_BYTES) for _ in keys]
+
+    bucket: Any = BucketResource(Large())  # type: ignore[arg-type]  # what is called of a bucket
+    for keys in (["key"] * 1000, [f"key-{number}" for number in range(1000)]):
+        held = 0
+        answer: Any = Batch(backends).get_many(bucket, keys)
+        with pytest.raises(WitError, match="bytes of values"):
+            await answer
+        assert held <= 16 * MAX_CALL_BYTES
+
+
+def test_a_key_that_is_asked_for_twice_is_answered_twice_and_counted_twice(
+    backends: Backends[KeyValue], bucket: Any
+) -> None:
+    batch = Batch(backends)
+    keys = [f"key-{number}" for number in range(100)] * 2
+    batch.set_many(bucket, [(key, key.encode()) for key in keys])
+    assert batch.get_many(bucket, keys) == [(key, key.encode()) for key in keys]
+    bucket.set("large", bytes(MAX_CALL_BYTES // 2 + 1))
+    assert error_of(batch.get_many, bucket, ["large", "large"]).case == "other"
 
 
 @pytest.mark.parametrize("key", ["k" * (MAX_KEY_BYTES + 1), "🗝" * (MAX_KEY_BYTES // 4) + "k"], ids=["ascii", "wide"])
@@ -164,7 +199,7 @@ async def test_a_backend_that_waits_is_awaited() -> None:
     class Backends:
         default = slow
 
-        def named(self, identifier: str) -> Slow:
+        def named(self, identifier: str, *, claim: bool = True) -> Slow:
             return slow
 
         def each(self) -> list[Slow]:

@@ -19,7 +19,7 @@ class OneBackend:
     def __init__(self, backend: Vault) -> None:
         self.default = backend
 
-    def named(self, identifier: str) -> Vault:
+    def named(self, identifier: str, *, claim: bool = True) -> Vault:
         if identifier == "forbidden":
             msg = "the store 'forbidden' is not listed in QWASR_VAULT_STORES"
             raise StoreNotAllowed(msg)

@@ -59,7 +59,7 @@ class FakeKeyValue(FakeBackend, Mapping[str, MutableMapping[str, bytes]]):
         await self.step("open_bucket", identifier)
         return RecordingBucket(self, await self.memory.open_bucket(identifier))
 
-    def changes(self) -> AsyncIterator[Change]:
+    def changes(self, _group: str) -> AsyncIterator[Change]:
         """Yield what the test changes."""
         self._changes = asyncio.Queue()
         return _until_none(self._changes)

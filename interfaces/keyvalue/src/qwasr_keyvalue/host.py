@@ -7,7 +7,7 @@ those of the WASI proposal; semantics are told in `qwasr_keyvalue.protocol`, bou
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwasr.hosting import HostInterface, HostResource
 from qwasr.values import Variant, WitError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from qwasr_keyvalue.protocol import KeyPage, KeyValue, Snapshot
 
 __all__ = ["Atomics", "Batch", "Bucket", "BucketResource", "Cas", "Store", "StoreInterface"]
+
+_KEYS_AT_ONCE: Final = 16  # of a batch: each value may have 2 MiB
 
 
 class BucketResource(HostResource):
@@ -184,8 +186,7 @@ class Batch(HostInterface, wit="wasi:keyvalue/batch"):
         """Return each key with its value, in the order asked for, `none` for a key that does not exist."""
         for key in keys:
             check_key(key)
-        values = await bucket.entries.get_many(keys)
-        check_values(values)
+        values = await _values(bucket.entries, keys)
         if self._answers_each_key:
             return list(zip(keys, values, strict=True))
         return [None if value is None else (key, value) for key, value in zip(keys, values, strict=True)]
@@ -204,3 +205,21 @@ class Batch(HostInterface, wit="wasi:keyvalue/batch"):
         for key in keys:
             check_key(key)
         await bucket.entries.delete_many(keys)
+
+
+async def _values(entries: protocol.Bucket, keys: list[str]) -> list[bytes | None]:
+    """Return the values of the keys, and hold little of them when there are more than one call may carry.
+
+    A guest can ask for any number of values of 2 MiB, or for one of them any number of times.
+    """
+    found: dict[str, bytes | None] = {}
+    size = 0
+    asked = list(dict.fromkeys(keys))
+    for start in range(0, len(asked), _KEYS_AT_ONCE):
+        some = asked[start : start + _KEYS_AT_ONCE]
+        values = await entries.get_many(some)
+        found.update(zip(some, values, strict=True))
+        size = check_values(values, size)
+    answer = [found[key] for key in keys]
+    check_values(answer)
+    return answer

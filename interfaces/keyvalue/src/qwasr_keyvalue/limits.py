@@ -32,13 +32,21 @@ def check_key(key: str) -> None:
         raise TooLarge(msg)
 
 
-def check_values(values: Iterable[bytes | None]) -> None:
+def check_values(values: Iterable[bytes | None], before: int = 0) -> int:
     """Check the size of all values that one call carries.
+
+    Args:
+        values: the values.
+        before: the size of others that it carries, in bytes.
+
+    Returns:
+        The size of all of them, in bytes.
 
     Raises:
         TooLarge: together they are larger than `MAX_CALL_BYTES`.
     """
-    size = sum(len(value) for value in values if value is not None)
+    size = before + sum(len(value) for value in values if value is not None)
     if size > MAX_CALL_BYTES:
         msg = f"the call carries {size} bytes of values, more than the {MAX_CALL_BYTES} that are allowed"
         raise TooLarge(msg)
+    return size

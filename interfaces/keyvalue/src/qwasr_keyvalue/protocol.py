@@ -171,8 +171,11 @@ class Bucket(Protocol):
 class KeyValue(Protocol):
     """The keyvalue side of a backend.
 
-    A backend that hears of changes which others make has one more method, `changes() -> AsyncIterator[Change] | None`,
-    and guests that export `wasi:keyvalue/watcher` are told of them. It leaves out what this very object changed, goes
+    A backend that hears of changes which others make has one more method,
+    `changes(group: str) -> AsyncIterator[Change] | None`, and guests that export `wasi:keyvalue/watcher` are told of
+    them. A group is the processes that serve one component, on whatever machine; its name is the component's. What one
+    of the group changed after it called this is left out for all of them, since that process tells its own guest: else
+    two that watch and write would answer one another without end. Any other change is told to one of the group. It goes
     on after a lost connection, where some may be missed, and ends when the backend is closed. `None` says that nobody
     asked for it.
     """
