@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from qwasr.errors import BackendError, OptionError
-from qwasr.sqlite import FileErrors, Form, Place, Threads, explain, path_of
+from qwasr.sqlite import FileErrors, Form, Place, Threads, _file, explain, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 class ShelfError(Exception): ...
@@ -108,6 +110,103 @@ async def test_tidying_is_part_of_a_transaction_now_and_then(path: Path) -> None
         await threads.write(partial(put, str(number)))
     threads.close()
     assert tidied == [True]
+
+
+@pytest.mark.parametrize(("synchronous", "number"), [("normal", 1), ("full", 2)])
+async def test_a_file_has_a_log_and_is_written_as_safely_as_was_asked_for(
+    path: Path, synchronous: Literal["normal", "full"], number: int
+) -> None:
+    threads = Threads(form(), Place(path=path, synchronous=synchronous), asyncio.get_running_loop())
+
+    def settings(file: sqlite3.Connection) -> list[object]:
+        return [file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    assert await threads.write(settings) == await threads.read(settings) == ["wal", number]
+    threads.close()
+
+
+async def test_a_file_that_cannot_have_a_log_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_file, "_LOG", "PRAGMA journal_mode = DELETE")  # as SQLite answers where WAL cannot be had
+    with pytest.raises(BackendError, match=r"shelf\.db' cannot have a write-ahead log.*local disk"):
+        Threads(form(), Place(path=path), asyncio.get_running_loop())
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another process that writes to the file."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.close()
+
+
+async def test_each_of_many_writes_waits_for_another_process_as_long_as_one_does(path: Path) -> None:
+    threads = Threads(form(), Place(path=path, lock_timeout_s=0.5), asyncio.get_running_loop())
+    with locked(path):
+        began_s = time.monotonic()
+        writes = [threads.write(partial(put, str(number))) for number in range(64 * 24)]
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        assert {type(result) for result in results} == {Away}
+        assert time.monotonic() - began_s < 24 * 0.5 / 2, "they waited one batch after another"
+    await threads.write(partial(put, "a"))
+    threads.close()
+
+
+async def test_a_write_that_is_asked_for_later_waits_until_later(path: Path) -> None:
+    threads = Threads(form(), Place(path=path, lock_timeout_s=2), asyncio.get_running_loop())
+    with locked(path):
+        first = threads.write(partial(put, "first"))
+        await asyncio.sleep(1)
+        second = threads.write(partial(put, "second"))
+        with pytest.raises(Away):
+            await first
+        assert not second.done()
+    await second
+    assert await count(threads) == 1
+    threads.close()
+
+
+async def test_writes_that_nobody_waits_for_any_more_do_not_wait_for_the_lock_either(path: Path) -> None:
+    threads = Threads(form(), Place(path=path, lock_timeout_s=3600), asyncio.get_running_loop())
+    with locked(path):
+        writes = [threads.write(partial(put, str(number))) for number in range(200)]
+        await asyncio.sleep(0.1)  # the first ones are in the hands of the thread
+        for write in writes:
+            write.cancel()
+        await asyncio.wait_for(asyncio.to_thread(threads.close), 20)  # which waits until the threads are done
+    again = Threads(form(), Place(path=path), asyncio.get_running_loop())
+    assert await count(again) == 0
+    again.close()
+
+
+async def test_a_write_that_is_cancelled_while_others_wait_for_the_lock_does_not_happen(path: Path) -> None:
+    threads = Threads(form(), Place(path=path, lock_timeout_s=3600), asyncio.get_running_loop())
+    with locked(path):
+        cancelled, kept = threads.write(partial(put, "cancelled")), threads.write(partial(put, "kept"))
+        await asyncio.sleep(0.1)
+        cancelled.cancel()
+    await kept
+    assert await count(threads) == 1
+    threads.close()
+
+
+async def test_a_full_file_is_tidied_up_before_it_is_called_full(path: Path) -> None:
+    def tidy(file: sqlite3.Connection) -> None:
+        file.execute("DELETE FROM books WHERE rowid IN (SELECT rowid FROM books WHERE title LIKE 'old%' LIMIT 10)")
+
+    threads = Threads(form(tidy=tidy), Place(path=path, max_bytes=2**20), asyncio.get_running_loop())
+    threads._swept_s = float("inf")  # not by the clock
+    for number in range(600):
+        await threads.write(partial(put, f"old {number:5000}"))
+    writes = [threads.write(partial(put, f"new {number:5000}")) for number in range(600)]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert {type(result) for result in results} == {type(None), Full}
+    assert await threads.read(_old) == 0
+    threads.close()
+
+
+def _old(file: sqlite3.Connection) -> int:
+    return int(file.execute("SELECT count(*) FROM books WHERE title LIKE 'old%'").fetchone()[0])
 
 
 async def test_a_file_of_another_version_is_refused(path: Path) -> None:

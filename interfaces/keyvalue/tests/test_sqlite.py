@@ -33,6 +33,11 @@ class Clock:
         return self.now_s
 
 
+def rows(file: sqlite3.Connection) -> int:
+    (count,) = file.execute("SELECT count(*) FROM entries").fetchone()
+    return int(count)
+
+
 def fill(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
@@ -184,6 +189,34 @@ async def test_a_file_that_is_as_large_as_it_may_be_is_an_error_and_takes_entrie
     await store.close()
 
 
+async def test_a_file_full_of_expired_entries_takes_new_ones_at_once(path: Path) -> None:
+    clock = Clock()
+    store = await Sqlite.connect(options(path, max_bytes=1024**2), clock=clock)
+    bucket = await store.open_bucket("b")
+    sets = (bucket.set(f"key-{number}", bytes(500), ttl_s=10) for number in range(3000))
+    results = await asyncio.gather(*sets, return_exceptions=True)
+    assert {type(result) for result in results} == {type(None), OutOfSpace}
+    clock.now_s += 11
+    await bucket.set("large", bytes(500_000))
+    assert await bucket.get("large") == bytes(500_000)
+    await store.close()
+
+
+async def test_expired_entries_are_removed_as_fast_as_others_are_written(path: Path) -> None:
+    clock = Clock()
+    store = await Sqlite.connect(options(path), clock=clock)
+    bucket = await store.open_bucket("b")
+    for start in range(0, 2000, 100):
+        sets = (bucket.set(f"key-{start + number}", b"value", ttl_s=10) for number in range(100))
+        await asyncio.gather(*sets)
+    clock.now_s += 11
+    store._threads._swept_s = -1000
+    for _ in range(12):
+        await bucket.set("other", b"value")
+    assert await store._threads.read(rows) == 1
+    await store.close()
+
+
 async def test_expired_entries_are_removed_while_others_are_written(path: Path) -> None:
     clock = Clock()
     store = await Sqlite.connect(options(path), clock=clock)
@@ -193,11 +226,6 @@ async def test_expired_entries_are_removed_while_others_are_written(path: Path) 
     clock.now_s += 11
     store._threads._swept_s = -1000
     await bucket.set("other", b"value")
-
-    def rows(file: sqlite3.Connection) -> int:
-        (count,) = file.execute("SELECT count(*) FROM entries").fetchone()
-        return int(count)
-
     assert await store._threads.read(rows) == 1
     await store.close()
 

@@ -18,6 +18,7 @@ __all__ = ["FileErrors", "Form", "Place", "explain", "open_file", "path_of"]
 
 _PAGE_BYTES: Final = 4096
 _WAL_BYTES: Final = 64 * 1024 * 1024  # what a large write leaves of its log
+_LOG: Final = "PRAGMA journal_mode = WAL"  # readers and the writer do not wait for one another
 # SQLite's code -> which of an interface's exceptions it is, and what is said of it.
 _MEANINGS: Final[dict[int, tuple[Literal["unavailable", "denied", "full", "too_large"], str]]] = {
     sqlite3.SQLITE_BUSY: ("unavailable", "another process writes to the file for too long: the {} is unavailable"),
@@ -61,7 +62,8 @@ class Form:
         schema: the statements that make an empty file one of these.
         errors: what is raised.
         expected: what a job raises on purpose, before it has written anything.
-        tidy: is called now and then with the connection, at the end of a transaction that writes.
+        tidy: removes some of what nobody needs any more: it is called with the connection at the end of a transaction
+            that writes, now and then, and again with the next one as long as there is more; and when the file is full.
     """
 
     what: str
@@ -156,7 +158,9 @@ def _prepare(connection: sqlite3.Connection, form: Form, place: Place, *, writes
         _known(connection, form)
     finally:
         connection.execute("COMMIT")
-    connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for one another
+    (mode,) = connection.execute(_LOG).fetchone()
+    if mode != "wal":
+        raise BackendError("cannot have a write-ahead log there; it has to be on a local disk")
     connection.execute(f"PRAGMA synchronous = {place.synchronous}")
     connection.execute(f"PRAGMA max_page_count = {place.max_bytes // _PAGE_BYTES}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")

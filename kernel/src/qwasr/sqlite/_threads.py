@@ -26,7 +26,7 @@ __all__ = ["Threads"]
 T = TypeVar("T")
 _READERS: Final = 3
 _TOGETHER: Final = 64  # jobs of one transaction: a commit is shared, and nobody waits for too many others
-_SWEEP_S: Final = 1.0  # how often `Form.tidy` is called, in seconds, while there is something to write
+_SWEEP_S: Final = 1.0  # how often it is looked for something to tidy up, in seconds, while there is something to write
 # When another process writes: a transaction takes some 0.1 ms, and SQLite's own waiting grows to 100 ms and lets others
 # starve.
 _FIRST_TRY_S: Final = 0.0003
@@ -36,6 +36,7 @@ _NEXT_TRY_S: Final = 0.004
 class _Job(NamedTuple):
     work: Callable[[sqlite3.Connection], Any]
     answer: asyncio.Future[Any]
+    until_s: float  # how long it waits for another process that writes
 
 
 class _Outcome(NamedTuple):
@@ -111,51 +112,81 @@ class Threads:
             msg = f"the file of the {self._form.what} is closed"
             raise RuntimeError(msg)
         answer: asyncio.Future[T] = self._loop.create_future()
-        jobs.put(_Job(work, answer))
+        jobs.put(_Job(work, answer, time.monotonic() + self._lock_timeout_s))
         return answer
 
     def _read(self, connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
         return [self._alone(connection, job) for job in jobs]
 
     def _write(self, connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Outcome]:
-        try:
-            self._begin(connection)
-        except sqlite3.Error as error:
-            return [_Outcome(job.answer, None, explain(error, self._form)) for job in jobs]
-        try:
-            outcomes = [self._outcome(connection, job) for job in jobs]
-            self._sweep(connection)
-            connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - everyone who waits gets it
-            _roll_back(connection)
-            if len(jobs) == 1:
-                return [_Outcome(jobs[0].answer, None, self._explained(error))]
-        else:
-            return outcomes
-        return [outcome for job in jobs for outcome in self._write(connection, [job])]
-
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        """Begin a transaction that writes, when no other process does."""
-        _roll_back(connection)  # where that failed before
-        until_s = time.monotonic() + self._lock_timeout_s
-        wait_s = _FIRST_TRY_S
         while True:
+            try:
+                jobs = self._begin(connection, jobs)
+            except sqlite3.Error as error:
+                return [_Outcome(job.answer, None, explain(error, self._form)) for job in jobs]
+            if not jobs:
+                _roll_back(connection)
+                return []
+            try:
+                outcomes = [self._outcome(connection, job) for job in jobs]
+                self._sweep(connection)
+                connection.execute("COMMIT")
+            except Exception as error:  # noqa: BLE001 - everyone who waits gets it
+                _roll_back(connection)
+                if len(jobs) > 1:
+                    return [outcome for job in jobs for outcome in self._write(connection, [job])]
+                if not self._made_room(connection, error):
+                    return [_Outcome(jobs[0].answer, None, self._explained(error))]
+            else:
+                return outcomes
+
+    def _begin(self, connection: sqlite3.Connection, jobs: list[_Job]) -> list[_Job]:
+        """Begin a transaction that writes, when no other process does.
+
+        Returns:
+            The jobs that somebody still waits for; those whose time is over have their answer already.
+        """
+        _roll_back(connection)  # where that failed before
+        wait_s = _FIRST_TRY_S
+        while jobs := _wanted(jobs):
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
+                now_s = time.monotonic()
+                late = [job for job in jobs if job.until_s <= now_s]
+                self._answer([_Outcome(job.answer, None, explain(error, self._form)) for job in late])
+                jobs = [job for job in jobs if job.until_s > now_s]
                 time.sleep(random.uniform(0, wait_s))  # noqa: S311 - so that two processes do not keep step
                 wait_s = min(2 * wait_s, _NEXT_TRY_S)
             else:
-                return
+                break
+        return _wanted(jobs)
 
     def _sweep(self, connection: sqlite3.Connection) -> None:
-        """Tidy up, now and then."""
+        """Tidy up, now and then, and with each transaction while there is more to be tidied up."""
         now_s = time.monotonic()
-        if self._form.tidy is not None and now_s - self._swept_s >= _SWEEP_S:
+        if (
+            self._form.tidy is not None
+            and now_s - self._swept_s >= _SWEEP_S
+            and not _tidied(connection, self._form.tidy)
+        ):
             self._swept_s = now_s
-            self._form.tidy(connection)
+
+    def _made_room(self, connection: sqlite3.Connection, error: Exception) -> bool:
+        """Tidy up where the file is full; return whether there was something, so that it is worth another try."""
+        full = isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        if self._form.tidy is None or not full:
+            return False
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            made = _tidied(connection, self._form.tidy)
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            _roll_back(connection)
+            return False
+        return made
 
     def _serve(
         self,
@@ -175,17 +206,21 @@ class Threads:
                         jobs.put(None)  # it comes again, after these
                         break
                     together.append(job)
-                wanted = [one for one in together if not one.answer.cancelled()]
-                try:
-                    outcomes = work(connection, wanted)
-                except Exception as error:  # noqa: BLE001 - everyone who waits gets it, and the thread goes on
-                    outcomes = [_Outcome(one.answer, None, self._explained(error)) for one in wanted]
+                if wanted := _wanted(together):
+                    try:
+                        outcomes = work(connection, wanted)
+                    except Exception as error:  # noqa: BLE001 - everyone who waits gets it, and the thread goes on
+                        outcomes = [_Outcome(one.answer, None, self._explained(error)) for one in wanted]
+                    self._answer(outcomes)
                 if self._loop.is_closed():
                     return
-                self._loop.call_soon_threadsafe(_deliver, outcomes)
                 job = jobs.get()
         finally:
             connection.close()
+
+    def _answer(self, outcomes: list[_Outcome]) -> None:
+        if outcomes and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_deliver, outcomes)
 
     def _outcome(self, connection: sqlite3.Connection, job: _Job) -> _Outcome:
         try:
@@ -211,6 +246,18 @@ def _deliver(outcomes: list[_Outcome]) -> None:
             answer.set_result(result)
         else:
             answer.set_exception(error)
+
+
+def _wanted(jobs: list[_Job]) -> list[_Job]:
+    """Return the jobs that somebody still waits for."""
+    return [job for job in jobs if not job.answer.cancelled()]
+
+
+def _tidied(connection: sqlite3.Connection, tidy: Callable[[sqlite3.Connection], None]) -> bool:
+    """Tidy up, and return whether there was anything."""
+    before = connection.total_changes
+    tidy(connection)
+    return connection.total_changes != before
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
