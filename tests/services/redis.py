@@ -86,13 +86,14 @@ class RedisCluster:
 
     Attributes:
         nodes: its servers.
+        buses: the ports on which they talk to one another.
         url: its address.
     """
 
     def __init__(self, folder: Path, size: int = 3) -> None:
         arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port"]
-        self._buses = [free_port() for _ in range(size)]
-        self.nodes = [RedisServer(folder / str(number), *arguments, str(bus)) for number, bus in enumerate(self._buses)]
+        self.buses = [free_port() for _ in range(size)]
+        self.nodes = [RedisServer(folder / str(number), *arguments, str(bus)) for number, bus in enumerate(self.buses)]
         self.url = f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes)}"
 
     def start(self) -> None:
@@ -102,7 +103,7 @@ class RedisCluster:
         ends = [_SLOTS * number // len(self.nodes) for number in range(len(self.nodes) + 1)]
         for number, node in enumerate(self.nodes):
             node.ask("CLUSTER", "ADDSLOTSRANGE", str(ends[number]), str(ends[number + 1] - 1))
-            node.ask("CLUSTER", "MEET", "127.0.0.1", str(self.nodes[0].port), str(self._buses[0]))
+            node.ask("CLUSTER", "MEET", "127.0.0.1", str(self.nodes[0].port), str(self.buses[0]))
         ends_s = time.monotonic() + START_S
         while not all(self._complete(node) for node in self.nodes):
             assert time.monotonic() < ends_s, "the cluster does not come together"

@@ -180,19 +180,28 @@ async def test_a_guest_that_is_cancelled_leaves_no_answer_for_the_next(redis_ser
 async def test_memory_and_tasks_stay_flat_over_outages(redis_server: Servers) -> None:
     server = redis_server()
     async with Proxy(server.port) as proxy, loaded(f"redis://127.0.0.1:{proxy.port}", timeout_s=0.1) as load:
-        tasks: list[int] = []
         memory: list[int] = []
-        for _ in range(12):
+        for outage in range(12):
             proxy.stall()
             await asyncio.sleep(0.25)
             await proxy.cut()
             proxy.flow()
             await load.acknowledged(50)
-            tasks.append(sum("Proxy" not in repr(task.get_coro()) for task in asyncio.all_tasks()))
             memory.append(resident_bytes())
             load.errors.clear()
-        assert max(tasks[2:]) <= min(tasks[:2]) + 4
+            if outage == 1:
+                tasks = await fewest_tasks()
+        assert await fewest_tasks() <= tasks + 4, "ten outages leave fewer than one task each behind"
         assert memory[-1] - memory[1] < 8 * 1024 * 1024
+
+
+async def fewest_tasks() -> int:
+    """How many tasks there are when none is between two calls; those of a guest come and go all the time."""
+    fewest = len(asyncio.all_tasks())
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        fewest = min(fewest, sum("Proxy" not in repr(task.get_coro()) for task in asyncio.all_tasks()))
+    return fewest
 
 
 def resident_bytes() -> int:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 
 from mik_backend_redis import Redis, RedisOptions
 from mik_backend_redis.keyvalue import Pages, prefix
-from qwasr_keyvalue import InvalidCursor, KeyValueError, NotANumber, OutOfSpace
+from qwasr_keyvalue import InvalidCursor, KeyValueError, NotANumber, OutOfSpace, Unavailable
 from qwasr_keyvalue.compliance._buckets import all_keys
+from tests.services.proxy import Proxy
 from tests.services.redis import RedisServer
 
 Servers = Callable[..., RedisServer]
@@ -23,7 +25,7 @@ Servers = Callable[..., RedisServer]
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    redis = await Redis.connect(RedisOptions(url=redis_url))
+    redis = await Redis.connect(RedisOptions(url=redis_url, timeout_s=30))  # these tests write a lot at once
     yield redis
     await redis.close()
 
@@ -76,10 +78,34 @@ async def test_a_listing_beside_a_large_bucket_has_short_pages_and_every_key(red
     await large.delete_many([f"key-{number}" for number in range(20_000)])
 
 
+async def test_a_call_of_many_commands_takes_no_longer_than_one(redis_server: Servers) -> None:
+    server = redis_server()
+    async with Proxy(server.port) as proxy:
+        near = await Redis.connect(RedisOptions(url=server.url, timeout_s=60))
+        keys = [f"key-{number}" for number in range(20_000)]
+        await (await near.open_bucket("large")).set_many([(key, b"") for key in keys])
+        await (await near.open_bucket("small")).set("key", b"")
+        await near.close()
+        redis = await Redis.connect(RedisOptions(url=f"redis://127.0.0.1:{proxy.port}", timeout_s=2))
+        large, small = await redis.open_bucket("large"), await redis.open_bucket("small")
+        await small.list_keys()  # it is connected, and Redis knows the script
+        proxy.delay_s = 0.2
+        began_s = time.monotonic()
+        page = await small.list_keys()
+        assert time.monotonic() - began_s < 6, "0.4 s for each of 20 commands are 8 s"
+        assert page.cursor is not None, "what came in time is given out, and the next call goes on"
+        for call in (large.get_many(keys), large.set_many([(key, b"") for key in keys]), large.delete_many(keys)):
+            began_s = time.monotonic()
+            with pytest.raises(Unavailable):
+                await call
+            assert time.monotonic() - began_s < 6
+        await redis.close()
+
+
 async def test_a_listing_has_every_key_once_though_most_of_the_database_is_deleted_meanwhile(
     redis_server: Servers,
 ) -> None:
-    redis = await Redis.connect(RedisOptions(url=redis_server().url))
+    redis = await Redis.connect(RedisOptions(url=redis_server().url, timeout_s=30))
     for trial in range(8):
         bucket = await redis.open_bucket(f"b{trial}")
         keys = [f"key-{number}" for number in range(20_000)]

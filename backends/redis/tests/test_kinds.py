@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from redis.crc import key_slot
 
 from mik_backend_redis import Redis, RedisOptions
 from qwasr.errors import BackendError
@@ -231,3 +233,98 @@ async def test_changes_on_every_node_of_a_cluster_are_heard(redis_cluster: Redis
     await redis.close()
     await task
     await other.close()
+
+
+def owner(cluster: RedisCluster, slot: int) -> RedisServer:
+    """The node that answers for a slot; a key of it has to be there."""
+    return next(
+        node for node in cluster.nodes if not node.ask("CLUSTER", "COUNTKEYSINSLOT", str(slot)).startswith(b":0")
+    )
+
+
+def move(nodes: list[RedisServer], slot: int, source: RedisServer, target: RedisServer, *keys: str) -> None:
+    """Give a slot with these keys to another node."""
+    source_id, target_id = (node.ask("CLUSTER", "MYID").split(b"\r\n")[1].decode() for node in (source, target))
+    assert target.ask("CLUSTER", "SETSLOT", str(slot), "IMPORTING", source_id) == b"+OK\r\n"
+    assert source.ask("CLUSTER", "SETSLOT", str(slot), "MIGRATING", target_id) == b"+OK\r\n"
+    if keys:
+        assert source.ask("MIGRATE", "127.0.0.1", str(target.port), "", "0", "5000", "KEYS", *keys) == b"+OK\r\n"
+    for node in (target, source, *nodes):
+        assert node.ask("CLUSTER", "SETSLOT", str(slot), "NODE", target_id) == b"+OK\r\n"
+
+
+async def test_a_bucket_that_moved_to_another_node_is_listed_whole_by_who_did_not_hear_of_it(
+    redis_cluster: RedisCluster,
+) -> None:
+    writer, reader = [await Redis.connect(RedisOptions(url=redis_cluster.url)) for _ in range(2)]
+    name, keys = secrets.token_hex(8), [f"key-{number}" for number in range(50)]
+    await (await writer.open_bucket(name)).set_many([(key, b"") for key in keys])
+    bucket = await reader.open_bucket(name)
+    assert sorted((await bucket.list_keys()).keys) == sorted(keys)
+    slot = key_slot(name.encode())
+    source = owner(redis_cluster, slot)
+    target = next(node for node in redis_cluster.nodes if node is not source)
+    names = [f"{{{name}}}:{key}" for key in keys]
+    move(redis_cluster.nodes, slot, source, target, *names)
+    try:
+        assert sorted((await bucket.list_keys()).keys) == sorted(keys)
+    finally:
+        move(redis_cluster.nodes, slot, target, source, *names)
+        await bucket.delete_many(keys)
+        await writer.close()
+        await reader.close()
+
+
+async def test_a_node_that_joins_a_cluster_later_is_listened_to(tmp_path: Path) -> None:
+    cluster, later = RedisCluster(tmp_path / "cluster", size=1), RedisCluster(tmp_path / "later", size=1)
+    try:
+        await asyncio.to_thread(cluster.start)
+        redis = await Redis.connect(RedisOptions(url=cluster.url, watch=True))
+        changes = redis.changes("us")
+        assert changes is not None
+        heard: set[Change] = set()
+
+        async def hear() -> None:
+            async for change in changes:
+                heard.add(change)
+
+        task = asyncio.create_task(hear())
+        (old,), (new,) = cluster.nodes, later.nodes
+        new.start()
+        assert new.ask("CLUSTER", "MEET", "127.0.0.1", str(old.port), str(cluster.buses[0])) == b"+OK\r\n"
+        async with asyncio.timeout(30):
+            while not all(b"cluster_known_nodes:2" in node.ask("CLUSTER", "INFO") for node in (old, new)):  # noqa: ASYNC110 - asked
+                await asyncio.sleep(0.05)
+            while b"handshake" in old.ask("CLUSTER", "NODES") + new.ask("CLUSTER", "NODES"):  # noqa: ASYNC110 - asked
+                await asyncio.sleep(0.05)
+            move([old, new], key_slot(b"moved"), old, new)
+            while Change("moved", "key", deleted=False) not in heard:
+                new.ask("SET", "{moved}:key", "")
+                await asyncio.sleep(0.05)
+        await redis.close()
+        await task
+    finally:
+        cluster.stop()
+        later.stop()
+
+
+async def test_the_address_of_one_server_that_is_a_node_of_a_cluster_is_an_error_that_says_so(
+    redis_cluster: RedisCluster,
+) -> None:
+    with pytest.raises(BackendError, match=r"a node of a cluster; write redis\+cluster://"):
+        await connected(redis_cluster.nodes[0].url)
+
+
+async def test_a_server_that_becomes_a_node_of_a_cluster_is_unavailable(redis_cluster: RedisCluster) -> None:
+    redis = Redis(RedisOptions(url=redis_cluster.nodes[0].url))
+    for name in "abcdefgh":
+        with contextlib.suppress(Unavailable):  # where the key is at home
+            await (await redis.open_bucket(name)).get("key")
+    with pytest.raises(BackendError, match="a node of a cluster"):
+        await redis.check()
+    await redis.close()
+
+
+async def test_the_address_of_a_cluster_that_is_one_server_is_an_error_that_says_so(redis_server: Servers) -> None:
+    with pytest.raises(BackendError, match=r"no cluster; write redis://"):
+        await connected(f"redis+cluster://127.0.0.1:{redis_server().port}")

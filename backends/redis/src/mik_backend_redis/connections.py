@@ -8,6 +8,7 @@ used again. And a connection that broke while it lay idle is noticed before a co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from typing import TYPE_CHECKING, Any, Final
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
     from mik_backend_redis.address import Address
     from mik_backend_redis.options import RedisOptions
 
-__all__ = ["AWAY", "Connections", "Tries", "certificates", "credentials"]
+__all__ = ["AWAY", "ClusterModeError", "Connections", "Tries", "certificates", "credentials"]
 
 _log: Final = logging.getLogger("qwasr.redis")
 
 AWAY: Final = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 _CLOSE_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 0.02
+
+
+class ClusterModeError(Exception):
+    """A node of a cluster where one server is expected."""
 
 
 class Tries:
@@ -126,8 +131,16 @@ class Connections:
         return {"": self._maker.make_connection}
 
     async def check(self) -> None:
-        """Ask the server whether it is there."""
+        """Ask the server whether it is there, and whether it is one.
+
+        Raises:
+            ClusterModeError: it is a node of a cluster, so it has some of the keys only.
+        """
         await self.call("PING", repeatable=True)
+        with contextlib.suppress(ResponseError):  # some do not have it; every user may ask
+            about = await self.call("HELLO", repeatable=True)
+            if about[about.index(b"mode") + 1] == b"cluster":
+                raise ClusterModeError
 
     async def close(self) -> None:
         """Close every connection."""

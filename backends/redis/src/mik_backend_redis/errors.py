@@ -9,6 +9,7 @@ from typing import Final
 from redis import exceptions
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
     ClusterError,
@@ -21,7 +22,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from mik_backend_redis.connections import AWAY
+from mik_backend_redis.connections import AWAY, ClusterModeError
 from qwasr_keyvalue import (
     AccessDenied,
     CounterOverflow,
@@ -42,7 +43,7 @@ def translated(error: Exception) -> Exception:
     """Return the error that a guest gets instead, or the error itself where nobody expects it."""
     if isinstance(error, AuthenticationError):
         return AccessDenied("the key-value store refuses the user or the password")
-    if isinstance(error, (*AWAY, ClusterError, RedisClusterException, ReadOnlyError, TryAgainError)):
+    if isinstance(error, (*AWAY, ClusterError, RedisClusterException, ReadOnlyError, AskError, TryAgainError)):
         return Unavailable(UNAVAILABLE)
     return _answered(error) if isinstance(error, ResponseError) else error
 
@@ -74,15 +75,19 @@ def reason(error: BaseException) -> str:
         if isinstance(chain, OSError) and chain.strerror:
             return chain.strerror
         chain = chain.__cause__ or chain.__context__
-    if "DB index" in str(error):
-        return "it has no database of that number"
+    for text, words in _TEXTS:
+        if text in str(error):
+            return words
     return _LOST if isinstance(error, exceptions.ConnectionError) else type(error).__name__
 
 
+_NODE: Final = "it is a node of a cluster; write redis+cluster:// and name some of its nodes"
 _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (AuthenticationError, f"{REFUSED}; see REDIS_URL, REDIS_USERNAME and REDIS_PASSWORD"),
     (NoPermissionError, "its ACL does not let the user do what is needed"),
     (MasterNotFoundError, "no sentinel that answers knows a master of that name"),
+    (ClusterModeError, _NODE),
+    (AskError, _NODE),  # which MovedError is, too
     (BusyLoadingError, "it is still loading its data"),
     (ssl.SSLCertVerificationError, "its certificate is not trusted; REDIS_TLS_CA names the authority to trust"),
     (ssl.SSLError, "TLS fails; is it Redis with TLS that listens there?"),
@@ -91,5 +96,9 @@ _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (MaxConnectionsError, "it has as many connections as it may"),
     (exceptions.TimeoutError, "it does not answer in time"),
     (TimeoutError, "it does not answer in time"),
+)
+_TEXTS: Final = (
+    ("DB index", "it has no database of that number"),
+    ("Cluster mode is not enabled", "it is no cluster; write redis:// or redis+sentinel://"),
 )
 _LOST: Final = "it ends connections"
