@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from mik_backend_redis import Redis, RedisOptions
-from qwasr_keyvalue.compliance import KeyValueCompliance, KeyValueFaultCompliance
+from qwasr_keyvalue.compliance import KeyValueChangesCompliance, KeyValueCompliance, KeyValueFaultCompliance
+from qwasr_keyvalue.compliance.model import KeyValueMachine
+from tests.services.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from tests.services.redis import RedisServer
+    from tests.services.redis import RedisCluster, RedisServer
 
 
 class TestRedis(KeyValueCompliance):
@@ -35,3 +39,46 @@ class TestRedisFaults(KeyValueFaultCompliance):
         redis = await Redis.connect(RedisOptions(url=service.url))
         yield redis
         await redis.close()
+
+
+class TestRedisChanges(KeyValueChangesCompliance):
+    @pytest.fixture
+    def server(self, redis_server: Callable[..., RedisServer]) -> RedisServer:
+        return redis_server()
+
+    @pytest.fixture
+    async def proxy(self, server: RedisServer) -> AsyncIterator[Proxy]:
+        async with Proxy(server.port) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    async def backends(self, server: RedisServer, proxy: Proxy) -> AsyncIterator[list[Redis]]:
+        backends = await listening(f"redis://127.0.0.1:{proxy.port}", server.url, server.url)
+        yield backends
+        for backend in backends:
+            await backend.close()
+
+    @pytest.fixture
+    def cut(self, proxy: Proxy) -> Callable[[], Awaitable[None]]:
+        return proxy.cut
+
+
+class TestRedisClusterChanges(KeyValueChangesCompliance):
+    @pytest.fixture
+    async def backends(self, redis_cluster: RedisCluster) -> AsyncIterator[list[Redis]]:
+        backends = await listening(*[redis_cluster.url] * 3)
+        yield backends
+        for backend in backends:
+            await backend.close()
+
+
+async def listening(*urls: str) -> list[Redis]:
+    return [await Redis.connect(RedisOptions(url=url, watch=True)) for url in urls]
+
+
+def test_redis_is_as_the_model_says(redis_url: str) -> None:
+    class Machine(KeyValueMachine):
+        async def connect(self) -> Redis:
+            return await Redis.connect(RedisOptions(url=redis_url))
+
+    run_state_machine_as_test(Machine, settings=settings(max_examples=15, stateful_step_count=20, deadline=None))

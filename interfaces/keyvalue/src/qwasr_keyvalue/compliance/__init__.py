@@ -15,7 +15,9 @@ The whole test of a backend is::
 It needs pytest and pytest-asyncio with `asyncio_mode = "auto"`; in strict mode the fixture is a
 `pytest_asyncio.fixture`. Each test is one rule of `qwasr_keyvalue.protocol` and works in buckets of its own, with names
 nobody else has, so a shared service is as good as an empty one. Tests of expiry wait for `resolution_s`, which a
-backend whose expiry is coarse sets. What holds while a service is away is in `qwasr_keyvalue.compliance.faults`.
+backend whose expiry is coarse sets. What holds while a service is away is in `qwasr_keyvalue.compliance.faults`, what
+holds where a backend hears of changes in `qwasr_keyvalue.compliance.changes`, and a model of a store, which needs
+Hypothesis, in `qwasr_keyvalue.compliance.model`.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-_RULES = ("store", "atomics", "batch", "cancelled", "expiry", "faults")
+_RULES = ("store", "atomics", "batch", "cancelled", "expiry", "faults", "changes", "model")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _RULES))
 
 from qwasr_keyvalue.compliance.atomics import AtomicsRules  # noqa: E402 - asserts are rewritten on import
 from qwasr_keyvalue.compliance.batch import BatchRules  # noqa: E402
 from qwasr_keyvalue.compliance.cancelled import CancelledRules  # noqa: E402
+from qwasr_keyvalue.compliance.changes import KeyValueChangesCompliance  # noqa: E402
 from qwasr_keyvalue.compliance.expiry import ExpiryRules  # noqa: E402
 from qwasr_keyvalue.compliance.faults import KeyValueFaultCompliance  # noqa: E402
 from qwasr_keyvalue.compliance.store import ListingRules, StoreRules  # noqa: E402
@@ -37,7 +40,7 @@ from qwasr_keyvalue.compliance.store import ListingRules, StoreRules  # noqa: E4
 if TYPE_CHECKING:
     from qwasr_keyvalue.protocol import KeyValue
 
-__all__ = ["KeyValueCompliance", "KeyValueFaultCompliance"]
+__all__ = ["KeyValueChangesCompliance", "KeyValueCompliance", "KeyValueFaultCompliance"]
 
 
 class KeyValueCompliance(StoreRules, ListingRules, AtomicsRules, BatchRules, CancelledRules, ExpiryRules):

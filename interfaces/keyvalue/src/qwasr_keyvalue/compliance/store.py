@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from qwasr_keyvalue.compliance._buckets import all_keys, fresh_bucket, fresh_name, pages
+from qwasr_keyvalue.errors import InvalidCursor
 
 if TYPE_CHECKING:
     from qwasr_keyvalue.protocol import KeyValue
@@ -162,6 +163,17 @@ class StoreRules:
         assert await bucket.get(key) == b"value"
         assert await bucket.delete(key) is True
 
+    async def test_names_of_buckets_have_up_to_1024_bytes(self, backend: KeyValue) -> None:
+        prefix = fresh_name()
+        names = [prefix + "🗝" * ((_LONG_BYTES - len(prefix)) // 4 - 1) + end for end in ("aaaa", "aaab", ":*%{", "")]
+        names += [prefix + "k" * (_LONG_BYTES - len(prefix) - 1) + end for end in ("a", "b")]
+        for name in names:
+            await (await backend.open_bucket(name)).set("key", name.encode())
+        for name in names:
+            bucket = await backend.open_bucket(name)
+            assert await bucket.get("key") == name.encode(), "a long name is mixed up with another"
+            assert await all_keys(bucket) == ["key"]
+
     async def test_concurrent_sets_of_many_keys_all_arrive(self, backend: KeyValue) -> None:
         bucket = await fresh_bucket(backend)
         async with asyncio.TaskGroup() as group:
@@ -206,6 +218,19 @@ class ListingRules:
         stayed = [key for key in listed if key in staying]
         assert set(stayed) == staying, f"{len(staying - set(stayed))} keys were left out"
         assert len(stayed) == len(staying), "some keys were listed twice"
+
+    async def test_a_cursor_that_no_page_gave_out_is_an_error_that_says_so_or_a_place_like_any_other(
+        self, backend: KeyValue
+    ) -> None:
+        bucket = await fresh_bucket(backend)
+        keys = {f"key-{number}" for number in range(10)}
+        await bucket.set_many([(key, b"") for key in keys])
+        for cursor in ("", "no cursor at all", "-1", "9" * 19, "9" * 400, "\x00"):
+            try:
+                page = await bucket.list_keys(cursor)
+            except InvalidCursor:
+                continue
+            assert keys.issuperset(page.keys), f"{cursor!r} leads to keys that are not there"
 
     async def test_two_listings_do_not_disturb_each_other(self, backend: KeyValue) -> None:
         bucket = await fresh_bucket(backend)
