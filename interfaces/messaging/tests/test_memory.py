@@ -120,3 +120,24 @@ async def test_a_timer_is_left_behind_by_nobody() -> None:
     await broker.publish("a", Message(b""), delay_s=3600)
     assert await subscription.receive(wait_s=0.01) is None
     assert broker._groups["g"].queue._undo_timer is None
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+async def test_many_messages_that_failed_once_and_expired_are_gone_together(key: str | None) -> None:
+    clock = Clock()
+    broker = Memory(clock=clock)
+    subscription = await broker.subscribe("g", ["a"], Policy(first_delay_s=1))
+    for number in range(2000):
+        metadata = () if key is None else (("key", f"{key}{number}"),)
+        await broker.publish("a", Message(b"", None, metadata), ttl_s=10)
+        delivery = await subscription.receive(wait_s=0)
+        assert delivery is not None
+        await delivery.retry("no")
+    await broker.publish("a", Message(b"last", None, (("key", "k0"),)))
+    clock.now_s += 11
+    last = await subscription.receive(wait_s=0)
+    assert last is not None
+    assert last.message.data == b"last"
+    await last.ack()
+    assert broker.used_bytes == 0
+    assert not broker._groups["g"].queue._lanes

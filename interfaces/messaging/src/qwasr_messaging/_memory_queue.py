@@ -118,17 +118,9 @@ class Queue:
 
     def finish(self, entry: Entry, now_s: float) -> None:
         """Have a message gone."""
-        del self.entries[entry.id]
-        entry.turn += 1
-        entry.out = 0
-        self._broker.release(entry.size)
+        entry.turn += 1  # its own notes count no more
         self._ripen(now_s)
-        if len(self._ready) > 2 * len(self.entries) + _FEW_NOTES:
-            self._ready = deque(note for note in self._ready if note[0].turn == note[1])
-        if entry.lane is not None:
-            self._leave(entry, entry.lane)
-        if self.name is not None and not self.entries:
-            self._broker.forget_idle(self)
+        self._remove(entry)
 
     def again(self, entry: Entry, now_s: float, delay_s: float) -> None:
         """Have a message that is out come again."""
@@ -239,6 +231,18 @@ class Queue:
                 return
         del self._lanes[key]
 
+    def _remove(self, entry: Entry) -> None:
+        """Have a message gone, when those whose time has come are in their lanes."""
+        del self.entries[entry.id]
+        entry.out = 0
+        self._broker.release(entry.size)
+        if len(self._ready) > 2 * len(self.entries) + _FEW_NOTES:
+            self._ready = deque(note for note in self._ready if note[0].turn == note[1])
+        if entry.lane is not None:
+            self._leave(entry, entry.lane)
+        if self.name is not None and not self.entries:
+            self._broker.forget_idle(self)
+
     def _note(self, entry: Entry, when_s: float) -> None:
         entry.turn += 1
         heapq.heappush(self._later, (when_s, entry.id, entry.turn, entry))
@@ -257,14 +261,17 @@ class Queue:
 
     def _ripen(self, now_s: float) -> None:
         """Have ready what was to be so by now."""
+        expired = []  # gone at the end: who follows one in its lane may be among those that ripen
         while self._later and self._later[0][0] <= now_s:
             _, _, turn, entry = heapq.heappop(self._later)
             if entry.turn != turn:
                 continue
             entry.turn += 1
             if entry.attempts and entry.expires_s <= now_s:
-                self.finish(entry, now_s)
+                expired.append(entry)
             elif entry.attempts:  # it comes again; in its lane it is the one that goes
                 self._offer(entry)
             else:
                 self._enter(entry)
+        for entry in expired:
+            self._remove(entry)
