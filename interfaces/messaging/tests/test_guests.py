@@ -14,7 +14,7 @@ from qwasr.values import Variant, WitError
 from qwasr_messaging import Memory, Message, Policy, host, plugin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from qwasr_messaging import Messaging, Subscription
 
@@ -79,6 +79,47 @@ async def test_a_guest_that_holds_too_many_bytes_of_messages_is_ended(
         await runtime.call(None, "fill", "a", 1024, 64)
     with pytest.raises(ValueTooLarge, match="holds more than 65536 bytes"):
         await runtime.call(None, "fill", "a", 1024, 65)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: message.set_content_type("x" * 2000),
+        lambda message: message.set_metadata([("k", "x" * 2000)]),
+        lambda message: message.add_metadata("k", "x" * 2000),
+        lambda message: message.set_metadata([("", "")] * 100),
+    ],
+)
+def test_all_that_is_in_a_message_counts_until_it_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[host.Message], None]
+) -> None:
+    held = host._Held()
+    monkeypatch.setattr(host._Held, "of_this_call", lambda: held)
+    message = host.Message(bytes(100))
+    change(message)
+    assert held.bytes >= 2100
+    message.drop()
+    assert held.bytes == 0
+    monkeypatch.setattr(host, "MAX_HELD_BYTES", 2000)
+    with pytest.raises(ValueTooLarge, match="holds more than 2000 bytes"):
+        change(host.Message(bytes(100)))
+
+
+def test_a_message_that_was_received_counts_with_all_that_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = host._Held()
+    monkeypatch.setattr(host._Held, "of_this_call", lambda: held)
+    host.Message.received(Message(bytes(100), "x" * 100, (("k", "v" * 100),)))
+    assert held.bytes >= 300
+
+
+def test_a_content_type_has_the_bound_of_metadata() -> None:
+    message = host.Message(b"")
+    message.set_content_type("x" * 65536)
+    with pytest.raises(ValueTooLarge, match="larger than 65536 bytes"):
+        message.set_content_type("x" * 65537)
+    with pytest.raises(ValueTooLarge, match="larger than 65536 bytes"):
+        message.add_metadata("k", "v")
+    assert message.content_type() == "x" * 65536
 
 
 async def test_a_guest_with_too_much_metadata_is_ended(runtime: Runtime) -> None:

@@ -14,10 +14,13 @@ from qwasr.errors import ValueTooLarge
 from qwasr.hosting import HostInterface, HostResource
 from qwasr_messaging import protocol
 from qwasr_messaging._answers import host_function, request_function
+from qwasr_messaging._bounds import held_bytes
 from qwasr_messaging.errors import MessagingError
 from qwasr_messaging.limits import MAX_HELD_BYTES, MAX_METADATA_BYTES, MAX_REPLIES, check_message, check_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwasr.call import CallInfo
     from qwasr.protocols import Backends
     from qwasr_messaging.protocol import Delivery, Messaging
@@ -93,14 +96,14 @@ class _Held:
 class Message(HostResource):
     """wasi:messaging/types.message: a message that the guest makes, or was given; setters change this very one."""
 
-    __slots__ = ("_content_type", "_data", "_held", "_metadata", "backend", "received_on", "reply_to")
+    __slots__ = ("_bytes", "_content_type", "_data", "_held", "_metadata", "backend", "received_on", "reply_to")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(
+        self, data: bytes, content_type: str | None = None, metadata: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self._held = _Held.of_this_call()
-        self._held.change(len(data))
-        self._data = data
-        self._content_type: str | None = None
-        self._metadata: list[tuple[str, str]] = []
+        self._bytes = 0
+        self._hold(data, content_type, list(metadata))
         self.received_on: str | None = None
         self.reply_to: str | None = None
         self.backend: Messaging | None = None
@@ -108,10 +111,7 @@ class Message(HostResource):
     @classmethod
     def received(cls, message: protocol.Message) -> Message:
         """Return the guest's message of a backend's."""
-        made = cls(message.data)
-        made._content_type = message.content_type
-        made._metadata = list(message.metadata)
-        return made
+        return cls(message.data, message.content_type, message.metadata)
 
     @classmethod
     def delivered(cls, delivery: Delivery, backend: Messaging) -> Message:
@@ -132,7 +132,7 @@ class Message(HostResource):
 
     def set_content_type(self, content_type: str) -> None:
         """Say what the data is."""
-        self._content_type = content_type
+        self._change(content_type, self._metadata)
 
     def data(self) -> bytes:
         """Return the data."""
@@ -140,8 +140,7 @@ class Message(HostResource):
 
     def set_data(self, data: bytes) -> None:
         """Replace the data."""
-        self._held.change(len(data) - len(self._data))
-        self._data = data
+        self._hold(data, self._content_type, self._metadata)
 
     def metadata(self) -> list[tuple[str, str]] | None:
         """Return the metadata, `none` when there is none."""
@@ -149,27 +148,36 @@ class Message(HostResource):
 
     def add_metadata(self, key: str, value: str) -> None:
         """Set one value; it takes the place of those that the key had."""
-        self._change_metadata([*(pair for pair in self._metadata if pair[0] != key), (key, value)])
+        self._change(self._content_type, [*(pair for pair in self._metadata if pair[0] != key), (key, value)])
 
     def set_metadata(self, meta: list[tuple[str, str]]) -> None:
         """Replace all metadata."""
-        self._change_metadata(list(meta))
+        self._change(self._content_type, list(meta))
 
     def remove_metadata(self, key: str) -> None:
         """Remove the values of a key."""
-        self._metadata = [pair for pair in self._metadata if pair[0] != key]
+        self._change(self._content_type, [pair for pair in self._metadata if pair[0] != key])
 
-    def _change_metadata(self, metadata: list[tuple[str, str]]) -> None:
-        # These functions have no error to return, and metadata without a bound would be the host's memory.
-        if sum(len(name) + len(value) + 1 for name, value in metadata) > MAX_METADATA_BYTES:
-            msg = f"the metadata of a message is larger than {MAX_METADATA_BYTES} bytes"
+    def _change(self, content_type: str | None, metadata: list[tuple[str, str]]) -> None:
+        # These functions have no error to return, and texts without a bound would be the host's memory.
+        characters = len(content_type or "") + sum(len(name) + len(value) + 1 for name, value in metadata)
+        if characters > MAX_METADATA_BYTES:
+            msg = f"the metadata and the content type of a message are larger than {MAX_METADATA_BYTES} bytes"
             raise ValueTooLarge(msg)
+        self._hold(self._data, content_type, metadata)
+
+    def _hold(self, data: bytes, content_type: str | None, metadata: list[tuple[str, str]]) -> None:
+        """Be this from now on."""
+        bytes_ = held_bytes(data, content_type, metadata)
+        self._held.change(bytes_ - self._bytes)
+        self._bytes = bytes_
+        self._data = data
+        self._content_type = content_type
         self._metadata = metadata
 
     def drop(self) -> None:
-        """Hold the data no longer."""
-        self._held.change(-len(self._data))
-        self._data = b""
+        """Hold nothing any longer."""
+        self._hold(b"", None, [])
 
     def sent(self) -> protocol.Message:
         """Return what is sent: without what is meant for the broker, with the trace of the guest's call.

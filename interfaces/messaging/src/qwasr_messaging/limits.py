@@ -26,7 +26,7 @@ __all__ = [
 
 MAX_DATA_BYTES: Final = 2 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 64 * 1024  # names, values and content type of one message in UTF-8
-MAX_HELD_BYTES: Final = 64 * 1024 * 1024  # data of the messages that one call of a guest holds at once
+MAX_HELD_BYTES: Final = 64 * 1024 * 1024  # the messages that one call of a guest holds at once, all that is in them
 MAX_REPLIES: Final = 1024  # of one request
 MAX_NAME_BYTES: Final = 1024  # of a client in UTF-8
 _SURELY_SHORT: Final = MAX_METADATA_BYTES // 4  # no character takes more than 4 bytes
