@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,7 +11,7 @@ from qwasr_messaging import Memory, MemoryOptions, Message, Policy, QueueFull
 from qwasr_messaging.compliance import MessagingCompliance
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
 
 class TestMemory(MessagingCompliance):
@@ -141,3 +141,72 @@ async def test_many_messages_that_failed_once_and_expired_are_gone_together(key:
     await last.ack()
     assert broker.used_bytes == 0
     assert not broker._groups["g"].queue._lanes
+
+
+async def test_a_dead_letter_takes_the_place_of_no_message_that_a_group_has() -> None:
+    broker = Memory(MemoryOptions(queue=2))
+    letters = await broker.subscribe("letters", ["dead-letter.a"], Policy())
+    subscription = await broker.subscribe("g", ["a"], Policy(max_deliveries=1))
+    for number in range(2):
+        await broker.publish("dead-letter.a", Message(b"%d" % number))
+    out = await letters.receive(wait_s=0)
+    assert out is not None
+    await broker.publish("a", Message(b"dead"))
+    dead = await subscription.receive(wait_s=0)
+    assert dead is not None
+    await dead.retry("no")
+    assert await out.ack() is True
+    waiting = await letters.receive(wait_s=0)
+    assert waiting is not None
+    assert waiting.message.data == b"1"
+    assert await broker.length("dead-letter.a") == 1
+
+
+async def test_a_dead_letter_for_which_a_group_has_too_few_bytes_waits_in_its_queue() -> None:
+    broker = Memory(MemoryOptions(max_bytes=10_000, publish_wait_s=0))
+    letters = await broker.subscribe("letters", ["dead-letter.a"], Policy())
+    subscription = await broker.subscribe("g", ["a"], Policy(max_deliveries=1))
+    await broker.publish("dead-letter.a", Message(bytes(4000)))
+    await broker.publish("a", Message(bytes(3500)))
+    dead = await subscription.receive(wait_s=0)
+    assert dead is not None
+    await dead.retry("é" * 1024)
+    assert await broker.length("dead-letter.a") == 1
+    live = await letters.receive(wait_s=0)
+    assert live is not None
+    assert len(live.message.data) == 4000
+
+
+async def test_replies_count_among_the_bytes_of_the_broker() -> None:
+    broker = Memory(MemoryOptions(max_bytes=100_000))
+    subscription = await broker.subscribe("g", ["a"], Policy())
+    asking = asyncio.create_task(broker.request("a", Message(b""), timeout_s=60, replies=3))
+    delivery = await subscription.receive(wait_s=5)
+    assert delivery is not None
+    assert delivery.reply_to is not None
+    await broker.reply(delivery.reply_to, Message(bytes(60_000)))
+    with pytest.raises(QueueFull, match="too large to wait together"):
+        await broker.reply(delivery.reply_to, Message(bytes(60_000)))
+    await delivery.ack()
+    assert broker.used_bytes >= 60_000
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert broker.used_bytes == 0
+
+
+async def test_what_does_not_wait_is_done_at_once() -> None:
+    def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with pytest.raises(StopIteration) as stopped:
+            coroutine.send(None)
+        return stopped.value.value
+
+    broker = Memory()
+    subscription = done(broker.subscribe("g", ["a"], Policy()))
+    done(broker.publish("a", Message(b"x")))
+    delivery = done(subscription.receive(wait_s=0))
+    for call in (delivery.extend, delivery.release, delivery.ack):
+        done(call())
+    done(broker.push("q", Message(b"")))
+    done(broker.ack("q", done(broker.pop("q", visibility_s=60)).receipt))
+    done(broker.reply("nobody", Message(b"")))
+    assert done(broker.length("q")) == 0

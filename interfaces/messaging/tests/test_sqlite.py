@@ -218,10 +218,54 @@ async def test_every_question_finds_its_rows_by_an_index(path: Path) -> None:
     broker = await opened(path)
 
     def plans(file: sqlite3.Connection) -> list[str]:
-        questions = (sql.NEXT, sql.OUT, sql.EXPIRED, sql.RIPE, sql.GOES, sql.FOLLOWS)
+        questions = (sql.NEXT, sql.OUT, sql.EXPIRED, sql.RIPE, sql.GOES, sql.FOLLOWS, sql.REPLIES)
         return [str(file.execute(f"EXPLAIN QUERY PLAN {one}", (1,) * one.count("?")).fetchall()) for one in questions]
 
     for plan in await broker._threads.read(plans):
         assert "SCAN" not in plan
         assert "TEMP B-TREE" not in plan
+    await broker.close()
+
+
+async def test_a_subscription_is_closed_at_once_however_seldom_the_file_is_looked_at(path: Path) -> None:
+    broker = await opened(path, poll_s=60)
+    subscription = await broker.subscribe("g", ["a"], Policy())
+    receiving = asyncio.create_task(subscription.receive())
+    while not broker._changed:  # noqa: ASYNC110 - nobody tells of it
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(10):
+        await subscription.close()
+    assert await receiving is None
+    await broker.close()
+
+
+async def test_a_close_that_is_cancelled_can_be_made_again(path: Path) -> None:
+    broker = await opened(path)
+    subscription = await broker.subscribe("g", ["a"], Policy())
+    receiving = asyncio.create_task(subscription.receive())
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(subscription.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    await subscription.close()
+    assert await receiving is None
+    await broker.close()
+
+
+async def test_a_broker_that_is_closed_leaves_no_task_and_nobody_waiting(path: Path) -> None:
+    before = asyncio.all_tasks()
+    broker = await opened(path)
+    subscription = await broker.subscribe("g", ["a"], Policy())
+    receiving = asyncio.create_task(subscription.receive())
+    await asyncio.sleep(0)
+    await broker.close()
+    assert await receiving is None
+    assert await subscription.receive() is None
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_receipt_of_too_many_digits_acknowledges_nothing(path: Path) -> None:
+    broker = await opened(path)
+    assert await broker.ack("q", f"{'9' * 30}-1") is False
     await broker.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 from interfaces.messaging.tests.wrong import Wrong
@@ -53,8 +54,10 @@ class NothingIsAReply(Wrong):
 class RequestsStay(Wrong):
     breaks = ("test_nobody_gets_a_request_after_its_time",)
 
-    async def _send(self, targets: Any, topic: str, message: Message, delay_s: float, ttl_s: Any, **more: Any) -> Any:
-        return await super()._send(targets, topic, message, delay_s, None, **more)
+    async def _send(
+        self, targets: Any, topic: str, message: Message, delay_s: float, expires_s: float, **more: Any
+    ) -> Any:
+        return await super()._send(targets, topic, message, delay_s, math.inf, **more)
 
 
 class WantsSomebodyToWait(Wrong):

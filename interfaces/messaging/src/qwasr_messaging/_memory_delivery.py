@@ -18,15 +18,16 @@ __all__ = ["MemoryDelivery", "MemorySubscription", "receive"]
 class MemoryDelivery:
     """A message that is out."""
 
-    __slots__ = ("_broker", "_entry", "_lease_s", "_queue", "attempt", "id", "message", "reply_to", "topic")
+    __slots__ = ("_broker", "_entry", "_lease_s", "_number", "_queue", "attempt", "id", "message", "reply_to", "topic")
 
     def __init__(self, broker: Memory, queue: Queue, entry: Entry, lease_s: float) -> None:
         self._broker = broker
         self._queue = queue
         self._entry = entry
         self._lease_s = lease_s
+        self._number = entry.out
         self.id: str = str(entry.id)
-        self.attempt: int = entry.out
+        self.attempt: int = entry.attempts
         self.topic: str = entry.topic
         self.message: Message = entry.message
         self.reply_to: str | None = entry.reply_to
@@ -34,7 +35,7 @@ class MemoryDelivery:
     @property
     def receipt(self) -> str:
         """What `Messaging.ack` takes."""
-        return f"{self.id}-{self.attempt}"
+        return f"{self.id}-{self._number}"
 
     async def ack(self) -> bool:
         """Have the message gone."""
@@ -55,6 +56,11 @@ class MemoryDelivery:
         else:
             self._queue.again(self._entry, now_s, policy.delay_s(self.attempt))
 
+    async def release(self) -> None:
+        """Have it as if it had not been taken."""
+        if self._is_out():
+            self._queue.release(self._entry)
+
     async def extend(self) -> bool:
         """Begin the lease anew."""
         if not self._is_out():
@@ -63,7 +69,7 @@ class MemoryDelivery:
         return True
 
     def _is_out(self) -> bool:
-        return self._entry.out == self.attempt
+        return self._entry.out == self._number
 
 
 class MemorySubscription:

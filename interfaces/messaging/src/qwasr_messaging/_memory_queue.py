@@ -13,6 +13,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from qwasr_messaging._bounds import held_bytes
 from qwasr_messaging.protocol import KEY
 
 if TYPE_CHECKING:
@@ -30,10 +31,22 @@ _FEW_NOTES: Final = 64  # below that, old notes are not worth a pass
 class Entry:
     """One message in one queue.
 
-    `out` is the number of the delivery that it is out by, 0 while it is not out.
+    `out` is the number of the delivery that it is out by, 0 while it is not out. `attempts` counts those that count.
     """
 
-    __slots__ = ("attempts", "expires_s", "id", "lane", "message", "out", "reply_to", "size", "topic", "turn")
+    __slots__ = (
+        "attempts",
+        "deliveries",
+        "expires_s",
+        "id",
+        "lane",
+        "message",
+        "out",
+        "reply_to",
+        "size",
+        "topic",
+        "turn",
+    )
 
     def __init__(self, number: int, topic: str, message: Message, expires_s: float, reply_to: str | None) -> None:
         self.id = number
@@ -42,15 +55,12 @@ class Entry:
         self.expires_s = expires_s
         self.reply_to = reply_to
         self.attempts = 0
+        self.deliveries = 0
         self.out = 0
         self.turn = 0
         key = message.get(KEY)
         self.lane = None if key is None else (topic, key)
-        self.size = (
-            _ENTRY_BYTES
-            + len(message.data)
-            + 4 * (len(topic) + sum(len(name) + len(value) for name, value in message.metadata))
-        )
+        self.size = _ENTRY_BYTES + 4 * len(topic) + held_bytes(message.data, message.content_type, message.metadata)
 
 
 class _Lane:
@@ -111,7 +121,8 @@ class Queue:
                 self._broker.bury(self, entry, now_s)
                 continue
             entry.attempts += 1
-            entry.out = entry.attempts
+            entry.deliveries += 1
+            entry.out = entry.deliveries
             self._note(entry, now_s + lease_s)
             return entry
         return None
@@ -128,6 +139,14 @@ class Queue:
         self._note_expiry(entry)
         self._note(entry, now_s + delay_s)
         self._ripen(now_s)
+
+    def release(self, entry: Entry) -> None:
+        """Have a message that is out as if it had not been taken."""
+        entry.out = 0
+        entry.attempts -= 1
+        entry.turn += 1
+        self._note_expiry(entry)
+        self._offer(entry)
 
     def extend(self, entry: Entry, until_s: float) -> None:
         """Have a message out for longer."""

@@ -34,7 +34,7 @@ class SqliteDelivery:
         self._row = row
         self._lease_s = lease_s
         self.id: str = str(row.id)
-        self.attempt: int = row.out
+        self.attempt: int = row.attempts
         self.topic: str = row.topic.decode()
         self.message: Message = row.message
         self.reply_to: str | None = row.reply_to
@@ -42,19 +42,23 @@ class SqliteDelivery:
     @property
     def receipt(self) -> str:
         """What `Messaging.ack` takes."""
-        return f"{self.id}-{self.attempt}"
+        return f"{self.id}-{self._row.out}"
 
     async def ack(self) -> bool:
         """Have the message gone."""
-        return await self._broker.write(lambda work: work.ack(self._row.id, self.attempt))
+        return await self._broker.write(lambda work: work.ack(self._row.id, self._row.out))
 
     async def retry(self, reason: str) -> None:
         """Have it come again, or be a dead letter."""
-        await self._broker.write(lambda work: work.retry(self._row.id, self.attempt, reason))
+        await self._broker.write(lambda work: work.retry(self._row.id, self._row.out, reason))
+
+    async def release(self) -> None:
+        """Have it as if it had not been taken."""
+        await self._broker.write(lambda work: work.give_back([self._row]))
 
     async def extend(self) -> bool:
         """Begin the lease anew."""
-        return await self._broker.write(lambda work: work.extend(self._row.id, self.attempt, self._lease_s))
+        return await self._broker.write(lambda work: work.extend(self._row.id, self._row.out, self._lease_s))
 
 
 class SqliteSubscription:
@@ -78,6 +82,8 @@ class SqliteSubscription:
         """Subscribe the group."""
         self._number = await self._broker.write(self._subscribe)
         self._task = asyncio.create_task(self._receive_all())
+        self._broker.subscriptions.add(self)
+        self._task.add_done_callback(lambda _: self._broker.subscriptions.discard(self))
 
     async def receive(self, *, wait_s: float | None = None) -> SqliteDelivery | None:
         """Return the next message."""
@@ -103,8 +109,9 @@ class SqliteSubscription:
         """Receive no more."""
         self._closed = True
         self._wanted.set()
+        self._broker.tell()  # the task may be waiting for a change
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task})  # which goes on to its end where this is cancelled
 
     def _not_wanted(self, future: asyncio.Future[SqliteDelivery | None]) -> None:
         """Wait no more; what came in this very moment is for somebody else."""

@@ -22,8 +22,9 @@ FREE: Final = 0
 WAITING: Final = 1
 DELAYED: Final = 2
 
-# `out` is the number of the delivery that a message is out by, 0 while it is not. Names and topics are UTF-8 in blobs:
-# any text, compared byte by byte. Each queue counts its messages, since counting rows takes as long as there are many.
+# `out` is the number of the delivery that a message is out by; while it is not, that of the last one below 0, or 0.
+# Names and topics are UTF-8 in blobs: any text, compared byte by byte. Each queue counts its messages, since counting
+# rows takes as long as there are many.
 _SCHEMA: Final = (
     """
 CREATE TABLE queues (

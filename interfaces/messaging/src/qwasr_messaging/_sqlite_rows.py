@@ -22,8 +22,8 @@ NEXT: Final = (
 )
 OUT: Final = _COLUMNS + " FROM messages WHERE id = ? AND out = ? AND out > 0"
 OLDEST: Final = _COLUMNS + " FROM messages WHERE queue = ? ORDER BY id LIMIT 1"
-NOT_OUT: Final = _COLUMNS + " FROM messages WHERE queue = ? AND out = 0"
-EXPIRED: Final = _COLUMNS + " FROM messages WHERE expires_at <= ? AND (out = 0 OR visible_at <= ?) LIMIT 256"
+NOT_OUT: Final = _COLUMNS + " FROM messages WHERE queue = ? AND out <= 0"
+EXPIRED: Final = _COLUMNS + " FROM messages WHERE expires_at <= ? AND (out <= 0 OR visible_at <= ?) LIMIT 256"
 RIPE: Final = (
     "SELECT id, topic, lane FROM messages WHERE queue = ? AND state = 2 AND visible_at <= ? ORDER BY visible_at, id"
 )
@@ -42,6 +42,11 @@ SUBSCRIBE: Final = (
     "max_deliveries = excluded.max_deliveries, first_delay_s = excluded.first_delay_s, "
     "longest_delay_s = excluded.longest_delay_s, lease_s = excluded.lease_s, seen_at = excluded.seen_at "
     "RETURNING number"
+)
+# How many replies wait, and about what they take: a text in JSON is longer than in Python, or takes as much.
+REPLIES: Final = (
+    "SELECT count(*), coalesce(sum(length(data) + 4 * (length(metadata) + coalesce(length(content_type), 0))), 0) "
+    "FROM replies WHERE inbox = ?"
 )
 _DUE: Final = "SELECT visible_at FROM messages WHERE queue = ? AND state = ? ORDER BY visible_at LIMIT 1"
 _MOST_ROUTES: Final = 1000  # that are kept; some may be of groups that are gone
@@ -102,7 +107,7 @@ def length(file: sqlite3.Connection, name: str, now_s: float) -> int:
     """Return how many messages a work queue has that have not expired."""
     (count,) = file.execute(
         "SELECT count(*) FROM messages WHERE queue = ? "
-        "AND NOT (expires_at IS NOT NULL AND expires_at <= ? AND (out = 0 OR visible_at <= ?))",
+        "AND NOT (expires_at IS NOT NULL AND expires_at <= ? AND (out <= 0 OR visible_at <= ?))",
         (work_queue(file, name), now_s, now_s),
     ).fetchone()
     return int(count)

@@ -7,10 +7,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from qwasr_messaging import _sqlite_rows as sql
+from qwasr_messaging._bounds import held_bytes
 from qwasr_messaging._letters import LEASE_RAN_OUT, dead_letter
 from qwasr_messaging._sqlite_form import DELAYED, FREE, GROUP, WAITING, WORK
 from qwasr_messaging._sqlite_rows import Row, Taken, work_queue
 from qwasr_messaging.errors import QueueFull
+from qwasr_messaging.limits import MAX_REPLIES_BYTES
 from qwasr_messaging.protocol import DEAD_LETTER, KEY, Message, Policy
 from qwasr_messaging.topics import dead_letter_topic
 
@@ -103,7 +105,7 @@ class Work:
         message: Message,
         *,
         delay_s: float,
-        ttl_s: float | None,
+        expires_at: float | None,
         reply_to: str | None,
     ) -> list[int]:
         """Put a message into each of some queues.
@@ -112,10 +114,9 @@ class Work:
             QueueFull: one of them is full; nothing was written.
         """
         self._need_room(queues, topic)
-        expires_at = None if ttl_s is None else self.now_s + ttl_s
         return [self._insert(queue, topic.encode(), message, expires_at, reply_to, delay_s) for queue in queues]
 
-    def push(self, name: str, message: Message, *, delay_s: float, ttl_s: float | None) -> int:
+    def push(self, name: str, message: Message, *, delay_s: float, expires_at: float | None) -> int:
         """Put a message into a work queue.
 
         Raises:
@@ -124,7 +125,6 @@ class Work:
         queue = self.find(name)
         if queue is not None:
             self._need_room([queue], name)
-        expires_at = None if ttl_s is None else self.now_s + ttl_s
         # Only now: where all that was in it had expired, it is gone.
         return self._insert(self.work_queue(name), name.encode(), message, expires_at, None, delay_s)
 
@@ -153,46 +153,47 @@ class Work:
                 elif most is not None and row.attempts >= most:
                     self.bury(row, LEASE_RAN_OUT)
                 else:
-                    attempt = row.attempts + 1
+                    attempt, out = row.attempts + 1, abs(row.out) + 1
                     self._file.execute(
                         "UPDATE messages SET attempts = ?, out = ?, visible_at = ? WHERE id = ?",
-                        (attempt, attempt, self.now_s + lease_s, row.id),
+                        (attempt, out, self.now_s + lease_s, row.id),
                     )
-                    rows.append(row._replace(attempts=attempt, out=attempt))
+                    rows.append(row._replace(attempts=attempt, out=out))
         return Taken(rows, lease_s)
 
     def give_back(self, rows: list[Row]) -> None:
-        """Have messages not out that nobody was given after all."""
+        """Have messages that are out as if they had not been taken."""
         for row in rows:
             self._file.execute(
-                "UPDATE messages SET attempts = attempts - 1, out = 0, visible_at = ? WHERE id = ? AND out = ?",
+                "UPDATE messages SET attempts = attempts - 1, out = -out, visible_at = ? WHERE id = ? AND out = ?",
                 (self.now_s, row.id, row.out),
             )
         self.touched = True
 
-    def ack(self, number: int, attempt: int, queue: str | None = None) -> bool:
+    def ack(self, number: int, out: int, queue: str | None = None) -> bool:
         """Have a message gone that is out, of a work queue where its name is given."""
-        row = self._out(number, attempt)
+        row = self._out(number, out)
         if row is None or (queue is not None and work_queue(self._file, queue) != row.queue):
             return False
         self.finish(row)
         return True
 
-    def extend(self, number: int, attempt: int, lease_s: float) -> bool:
+    def extend(self, number: int, out: int, lease_s: float) -> bool:
         """Have a message out for longer."""
         return (
             self._file.execute(
                 "UPDATE messages SET visible_at = ? WHERE id = ? AND out = ? AND out > 0",
-                (self.now_s + lease_s, number, attempt),
+                (self.now_s + lease_s, number, out),
             ).rowcount
             > 0
         )
 
-    def retry(self, number: int, attempt: int, reason: str) -> None:
+    def retry(self, number: int, out: int, reason: str) -> None:
         """Have a message come again that is out, or be a dead letter."""
-        row = self._out(number, attempt)
+        row = self._out(number, out)
         if row is None:
             return
+        attempt = row.attempts
         most, first_s, longest_s = self._one(
             "SELECT max_deliveries, first_delay_s, longest_delay_s FROM queues WHERE number = ?", (row.queue,)
         )
@@ -200,7 +201,8 @@ class Work:
             self.bury(row, reason)
             return
         delay_s = 0.0 if most is None else Policy(first_delay_s=first_s, longest_delay_s=longest_s).delay_s(attempt)
-        self._file.execute("UPDATE messages SET out = 0, visible_at = ? WHERE id = ?", (self.now_s + delay_s, number))
+        again = "UPDATE messages SET out = -out, visible_at = ? WHERE id = ?"
+        self._file.execute(again, (self.now_s + delay_s, number))
         self.touched = True
 
     def finish(self, row: Row) -> None:
@@ -252,10 +254,18 @@ class Work:
         return [Message(data, kind, tuple((n, v) for n, v in json.loads(metadata))) for data, kind, metadata in rows]
 
     def reply(self, name: str, message: Message) -> None:
-        """Reply to who still waits for it."""
+        """Reply to who still waits for it.
+
+        Raises:
+            QueueFull: too much waits for it; nothing was written.
+        """
         inbox = self._one("SELECT wanted FROM inboxes WHERE name = ? AND expires_at > ?", (name, self.now_s))
-        if inbox is None or self._one("SELECT count(*) FROM replies WHERE inbox = ?", (name,))[0] >= inbox[0]:
+        count, bytes_ = self._one(sql.REPLIES, (name,))
+        if inbox is None or count >= inbox[0]:
             return
+        if bytes_ + held_bytes(message.data, message.content_type, message.metadata) > MAX_REPLIES_BYTES:
+            msg = "the replies to this request are too large to wait together: this one is not sent"
+            raise QueueFull(msg)
         self._file.execute(
             "INSERT INTO replies (inbox, content_type, metadata, data) VALUES (?, ?, ?, ?)",
             (name, message.content_type, json.dumps(message.metadata), bytes(message.data)),
@@ -316,8 +326,8 @@ class Work:
         found = self._one("SELECT length FROM queues WHERE number = ?", (queue,))
         return 0 if found is None else int(found[0])
 
-    def _out(self, number: int, attempt: int) -> Row | None:
-        return next(iter(self._rows(sql.OUT, (number, attempt))), None)
+    def _out(self, number: int, out: int) -> Row | None:
+        return next(iter(self._rows(sql.OUT, (number, out))), None)
 
     def _rows(self, statement: str, values: tuple[Any, ...]) -> list[Row]:
         return [Row(*row) for row in self._file.execute(statement, values).fetchall()]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, overload
 
@@ -85,7 +86,7 @@ class _Broker(Memory):
 
     async def deliver(self, topic: str, message: Message, reply_to: str) -> int:
         """Send a message with what replies to it go to; return to how many groups."""
-        return len(await self._send(lambda: self._subscribed(topic), topic, message, 0.0, None, reply_to=reply_to))
+        return len(await self._send(lambda: self._subscribed(topic), topic, message, 0.0, math.inf, reply_to=reply_to))
 
     def letters(self) -> list[tuple[str, Message]]:
         """Return what waits in the work queues of dead letters."""
@@ -296,6 +297,10 @@ class _WatchedDelivery:
         """Have it come again."""
         await self._delivery.retry(reason)
         self._fake.settle(self._delivery, self._policy, reason)
+
+    async def release(self) -> None:
+        """Have it as if it had not been delivered."""
+        await self._delivery.release()
 
     async def extend(self) -> bool:
         """Begin the lease anew."""

@@ -20,6 +20,7 @@ __all__ = [
     "MAX_METADATA_BYTES",
     "MAX_NAME_BYTES",
     "MAX_REPLIES",
+    "MAX_REPLIES_BYTES",
     "check_message",
     "check_name",
 ]
@@ -28,6 +29,7 @@ MAX_DATA_BYTES: Final = 2 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 64 * 1024  # names, values and content type of one message in UTF-8
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024  # the messages that one call of a guest holds at once, all that is in them
 MAX_REPLIES: Final = 1024  # of one request
+MAX_REPLIES_BYTES: Final = 32 * 1024 * 1024  # of one request, as many as its guest can hold; brokers refuse more
 MAX_NAME_BYTES: Final = 1024  # of a client in UTF-8
 _SURELY_SHORT: Final = MAX_METADATA_BYTES // 4  # no character takes more than 4 bytes
 

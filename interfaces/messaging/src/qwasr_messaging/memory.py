@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from qwasr.options import ConnectOptions, env
-from qwasr_messaging._bounds import BoundOptions
+from qwasr_messaging._bounds import BoundOptions, check_texts, held_bytes
 from qwasr_messaging._letters import LEASE_RAN_OUT, dead_letter
 from qwasr_messaging._memory_queue import Entry, Queue
 from qwasr_messaging.errors import NoReply, QueueFull
+from qwasr_messaging.limits import MAX_REPLIES_BYTES
 from qwasr_messaging.protocol import DEAD_LETTER, Message, Policy
 from qwasr_messaging.topics import Patterns, check_group, check_topic, dead_letter_topic
 
@@ -60,10 +61,11 @@ class _Group:
 class _Inbox:
     """The replies to one request."""
 
-    __slots__ = ("messages", "there", "wanted")
+    __slots__ = ("bytes", "messages", "there", "wanted")
 
     def __init__(self, wanted: int) -> None:
         self.wanted = wanted
+        self.bytes = 0
         self.messages: list[Message] = []
         self.there: asyncio.Future[None] | None = None
 
@@ -103,16 +105,19 @@ class Memory:
     async def close(self) -> None:
         """Forget everything."""
         for queue in [*self._queues.values(), *(group.queue for group in self._groups.values())]:
+            now_s = self.clock()
+            queue.drop_expired(now_s)
             queue.disarm()
             for entry in list(queue.entries.values()):
-                queue.finish(entry, self.clock())
+                queue.finish(entry, now_s)
         self._queues.clear()
         self._groups.clear()
 
     async def publish(self, topic: str, message: Message, *, delay_s: float = 0.0, ttl_s: float | None = None) -> None:
         """Send a message to every group that has subscribed to the topic."""
         check_topic(topic)
-        await self._send(lambda: self._subscribed(topic), topic, message, delay_s, ttl_s)
+        check_texts(message)
+        await self._send(lambda: self._subscribed(topic), topic, message, delay_s, self._expiry_s(ttl_s))
 
     async def subscribe(self, group: str, patterns: Sequence[str], policy: Policy) -> MemorySubscription:
         """Subscribe one more subscriber of a group."""
@@ -130,15 +135,17 @@ class Memory:
     async def request(self, topic: str, message: Message, *, timeout_s: float, replies: int = 1) -> list[Message]:
         """Publish a message and wait for replies."""
         check_topic(topic)
+        check_texts(message)
         name, until_s = secrets.token_hex(16), self.clock() + timeout_s
         inbox = self._inboxes[name] = _Inbox(replies)
         try:
-            await self._send(lambda: self._subscribed(topic), topic, message, 0.0, timeout_s, reply_to=name)
+            await self._send(lambda: self._subscribed(topic), topic, message, 0.0, until_s, reply_to=name)
             while len(inbox.messages) < replies and self.clock() < until_s:
                 inbox.there = asyncio.get_running_loop().create_future()
                 await self.wait(inbox.there, until_s)
         finally:
             del self._inboxes[name]
+            self.release(inbox.bytes)
         if not inbox.messages:
             msg = f"nobody replied within {timeout_s:g} s"
             raise NoReply(msg)
@@ -146,17 +153,26 @@ class Memory:
 
     async def reply(self, reply_to: str, message: Message) -> None:
         """Reply to a request."""
+        check_texts(message)
         inbox = self._inboxes.get(reply_to)
-        if inbox is not None and len(inbox.messages) < inbox.wanted:
-            inbox.messages.append(message)
-            _done(inbox.there)
+        if inbox is None or len(inbox.messages) == inbox.wanted:
+            return
+        size = held_bytes(message.data, message.content_type, message.metadata)
+        if inbox.bytes + size > MAX_REPLIES_BYTES or not self._has_room([], size):
+            msg = "the replies to this request are too large to wait together: this one is not sent"
+            raise QueueFull(msg)
+        inbox.bytes += size
+        self.used_bytes += size
+        inbox.messages.append(message)
+        _done(inbox.there)
 
     async def push(self, queue: str, message: Message, *, delay_s: float = 0.0, ttl_s: float | None = None) -> str:
         """Put a message into a work queue."""
         check_topic(queue)
+        check_texts(message)
         there = self._queue(queue)
         with self._held(there):
-            (number,) = await self._send(lambda: [there], queue, message, delay_s, ttl_s)
+            (number,) = await self._send(lambda: [there], queue, message, delay_s, self._expiry_s(ttl_s))
         return str(number)
 
     async def pop(self, queue: str, *, visibility_s: float, wait_s: float = 0.0) -> MemoryDelivery | None:
@@ -171,11 +187,11 @@ class Memory:
     async def ack(self, queue: str, receipt: str) -> bool:
         """Have a message of a work queue gone."""
         there = self._queues.get(queue)
-        number, _, attempt = receipt.partition("-")
-        if there is None or not (number.isdecimal() and attempt.isdecimal()) or len(receipt) > 40:
+        number, _, delivery = receipt.partition("-")
+        if there is None or not (number.isdecimal() and delivery.isdecimal()) or len(receipt) > 40:
             return False
         entry = there.entries.get(int(number))
-        if entry is None or not entry.out or entry.out != int(attempt):
+        if entry is None or not entry.out or entry.out != int(delivery):
             return False
         there.finish(entry, self.clock())
         return True
@@ -220,18 +236,35 @@ class Memory:
         queue.finish(entry, now_s)
         topic = dead_letter_topic(entry.topic)
         message = dead_letter(entry.message, reason, entry.attempts)
-        queues = [one for one in self._subscribed(topic) if self._has_room([one], 0)] if topic != entry.topic else []
-        for target in queues or [self._queue(topic)]:
-            letter = Entry(self._next_number(), topic, message, math.inf, None)
-            with self._held(target):
-                while not self._has_room([target], letter.size) and (oldest := target.oldest()) is not None:
-                    target.finish(oldest, now_s)
-                    _logger.warning("there are too many dead letters: the oldest of %r is lost", topic)
-                self.used_bytes += letter.size
-                target.put(letter, now_s)
+        letter = self._letter(topic, message)
+        groups = self._subscribed(topic) if topic != entry.topic else []
+        groups = [one for one in groups if self._has_room([one], len(groups) * letter.size, now_s)]
+        for group in groups:
+            self._add(group, self._letter(topic, message), now_s)
+        if not groups:
+            self._keep(letter, now_s)
         _logger.warning("a message of %r is a dead letter after %d deliveries", entry.topic, entry.attempts)
 
     # ------------------------------------------------------------------
+
+    def _letter(self, topic: str, message: Message) -> Entry:
+        return Entry(self._next_number(), topic, message, math.inf, None)
+
+    def _keep(self, letter: Entry, now_s: float) -> None:
+        """Have a dead letter wait for somebody to subscribe to it, in the place of the oldest ones if need be."""
+        queue = self._queue(letter.topic)
+        with self._held(queue):
+            while not self._has_room([queue], letter.size, now_s) and (oldest := queue.oldest()) is not None:
+                queue.finish(oldest, now_s)
+                _logger.warning("there are too many dead letters: the oldest of %r is lost", letter.topic)
+            self._add(queue, letter, now_s)
+
+    def _add(self, queue: Queue, entry: Entry, now_s: float, delay_s: float = 0.0) -> None:
+        self.used_bytes += entry.size
+        queue.put(entry, now_s, delay_s)
+
+    def _expiry_s(self, ttl_s: float | None) -> float:
+        return math.inf if ttl_s is None else self.clock() + ttl_s
 
     def _subscribed(self, topic: str) -> list[Queue]:
         return [group.queue for group in self._groups.values() if group.patterns.match(topic)]
@@ -258,10 +291,10 @@ class Memory:
         now_s = self.clock()
         for name in [one for one in self._queues if one.startswith(f"{DEAD_LETTER}.") and group.patterns.match(one)]:
             queue = self._queues[name]
+            queue.drop_expired(now_s)
             for entry in [one for one in queue.entries.values() if not one.out]:
                 queue.finish(entry, now_s)
-                self.used_bytes += entry.size
-                group.queue.put(Entry(entry.id, entry.topic, entry.message, entry.expires_s, None), now_s)
+                self._add(group.queue, Entry(entry.id, entry.topic, entry.message, entry.expires_s, None), now_s)
 
     async def _send(
         self,
@@ -269,19 +302,20 @@ class Memory:
         topic: str,
         message: Message,
         delay_s: float,
-        ttl_s: float | None,
+        expires_s: float,
         *,
         reply_to: str | None = None,
     ) -> list[int]:
-        """Put a message into each of some queues, or none; return its numbers there."""
-        until_s = self.clock() + self.options.publish_wait_s
+        """Put a message into each of some queues, or none; return its numbers there.
+
+        Nobody waits for room for a message that has expired: a request ends at its time, whatever is full.
+        """
+        until_s = min(self.clock() + self.options.publish_wait_s, expires_s)
         while True:
             now_s = self.clock()
-            expires_s = math.inf if ttl_s is None else now_s + ttl_s
             queues = targets()
             entries = [Entry(self._next_number(), topic, message, expires_s, reply_to) for _ in queues]
-            size = sum(entry.size for entry in entries)
-            if self._has_room(queues, size, now_s):
+            if self._has_room(queues, sum(entry.size for entry in entries), now_s):
                 break
             if now_s >= until_s:
                 msg = f"too many messages wait for who is to get {topic[:64]!r}: nobody got it"
@@ -292,9 +326,8 @@ class Memory:
                 await self.wait(room, until_s)
             finally:
                 self._no_room.discard(room)
-        self.used_bytes += size
         for queue, entry in zip(queues, entries, strict=True):
-            queue.put(entry, now_s, delay_s)
+            self._add(queue, entry, now_s, delay_s)
         return [entry.id for entry in entries]
 
     def _has_room(self, queues: list[Queue], size: int, now_s: float | None = None) -> bool:

@@ -16,7 +16,8 @@ Topics and groups:
 Delivery is at least once:
 
 - A message is given to one subscriber at a time. It is gone when that one acknowledges it; it comes again, to whoever
-  of the group receives then, when that one says `retry`, after a delay that grows, or when its lease runs out.
+  of the group receives then, when that one says `retry`, after a delay that grows, or when its lease runs out; or at
+  once, as if it had not been delivered, when that one says `release`.
 - After `Policy.max_deliveries` the message goes to the topic `dead-letter.<topic>` with the reason in its metadata,
   or, if no group has subscribed to that, into the work queue of that name. A group that subscribes to it later gets
   what waits there.
@@ -131,6 +132,10 @@ class Delivery(Protocol):
         """
         ...
 
+    async def release(self) -> None:
+        """Have it come again at once, and this delivery not count; nothing if it is not out by this any more."""
+        ...
+
     async def extend(self) -> bool:
         """Begin the lease anew; return whether the message was still out by this delivery."""
         ...
@@ -160,12 +165,13 @@ class Messaging(Protocol):
 
         Args:
             topic: a topic, without wildcards.
-            message: the message.
+            message: the message; its texts are Unicode, without halves of surrogate pairs.
             delay_s: how long until it may be delivered, in seconds.
             ttl_s: how long it may be delivered, in seconds; a message that is out stays out. `None` for ever.
 
         Raises:
             InvalidTopic: the topic is none.
+            MessagingError: a text of the message is none.
             QueueFull: a group has too many messages waiting, and none was taken from it for a while.
             AccessDenied: the broker refuses it.
             Unavailable: the broker does not answer.
@@ -181,7 +187,7 @@ class Messaging(Protocol):
             policy: how; for the whole group, from now on.
 
         Raises:
-            InvalidTopic: a pattern is none.
+            InvalidTopic: a pattern is none, or the name of the group.
             AccessDenied, Unavailable: as above.
         """
         ...
@@ -203,7 +209,8 @@ class Messaging(Protocol):
 
         Raises:
             NoReply: the time is over, and there is none.
-            InvalidTopic, QueueFull, AccessDenied, Unavailable: as `publish`.
+            QueueFull: as `publish`, when the time is over at the latest.
+            InvalidTopic, MessagingError, AccessDenied, Unavailable: as `publish`.
         """
         ...
 
@@ -213,6 +220,12 @@ class Messaging(Protocol):
         Args:
             reply_to: what the delivery of the request said.
             message: the reply.
+
+        Raises:
+            QueueFull: with it, the replies that wait for who asked were larger than they may be; from
+                `qwasr_messaging.limits.MAX_REPLIES_BYTES` on at the latest, and not before a quarter of that. It is
+                not sent, the others stay.
+            MessagingError, AccessDenied, Unavailable: as `publish`.
         """
         ...
 
@@ -228,7 +241,7 @@ class Messaging(Protocol):
             ttl_s: as `publish`.
 
         Raises:
-            InvalidTopic, QueueFull, AccessDenied, Unavailable: as `publish`.
+            InvalidTopic, MessagingError, QueueFull, AccessDenied, Unavailable: as `publish`.
         """
         ...
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypeVar
 
 from qwasr.errors import BackendError
 from qwasr.options import ConnectOptions, env
-from qwasr_messaging._bounds import BoundOptions
+from qwasr_messaging._bounds import BoundOptions, check_texts
 from qwasr_messaging.errors import MessagingError, NoReply, QueueFull
 from qwasr_messaging.protocol import Message, Policy
 from qwasr_messaging.topics import Patterns, check_group, check_topic
@@ -36,6 +36,7 @@ __all__ = ["Sqlite", "SqliteOptions"]
 _logger = logging.getLogger("qwasr.messaging")
 T = TypeVar("T")
 _DAY_S: Final = 24 * 3600.0
+_DIGITS: Final = 18  # of an integer that surely fits SQLite's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,7 @@ class Sqlite:
     def __init__(self, options: SqliteOptions, *, clock: Callable[[], float] = time.time) -> None:
         self.options = options
         self.clock = clock
+        self.subscriptions: set[SqliteSubscription] = set()  # that are not closed
         self._changed: set[asyncio.Future[None]] = set()  # who waits for a change
         self._giving_back: set[asyncio.Task[None]] = set()
 
@@ -152,6 +154,8 @@ class Sqlite:
 
     async def close(self) -> None:
         """Finish what was begun, and close the file."""
+        for subscription in list(self.subscriptions):
+            await subscription.close()
         while self._giving_back:
             await asyncio.wait(self._giving_back)
         await asyncio.to_thread(self._threads.close)
@@ -159,9 +163,14 @@ class Sqlite:
     async def publish(self, topic: str, message: Message, *, delay_s: float = 0.0, ttl_s: float | None = None) -> None:
         """Send a message to every group that has subscribed to the topic."""
         check_topic(topic)
-        await self._when_room(
-            lambda work: work.send(work.subscribed(topic), topic, message, delay_s=delay_s, ttl_s=ttl_s, reply_to=None)
-        )
+        check_texts(message)
+        expires_at = self._expires_at(ttl_s)
+
+        def send(work: Work) -> None:
+            queues = work.subscribed(topic)
+            work.send(queues, topic, message, delay_s=delay_s, expires_at=expires_at, reply_to=None)
+
+        await self._when_room(send, ttl_s)
 
     async def subscribe(self, group: str, patterns: Sequence[str], policy: Policy) -> SqliteSubscription:
         """Subscribe one more subscriber of a group."""
@@ -176,20 +185,21 @@ class Sqlite:
     async def request(self, topic: str, message: Message, *, timeout_s: float, replies: int = 1) -> list[Message]:
         """Publish a message and wait for replies."""
         check_topic(topic)
+        check_texts(message)
         name, loop = secrets.token_hex(16), asyncio.get_running_loop()
-        until_s = loop.time() + timeout_s
+        until_s, expires_at = loop.time() + timeout_s, self.clock() + timeout_s
 
         def ask(work: Work) -> None:
             queues = work.subscribed(topic)
-            work.send(queues, topic, message, delay_s=0.0, ttl_s=timeout_s, reply_to=name)
-            work.open_inbox(name, replies, work.now_s + timeout_s + self.options.lock_timeout_s)
+            work.send(queues, topic, message, delay_s=0.0, expires_at=expires_at, reply_to=name)
+            work.open_inbox(name, replies, expires_at + self.options.lock_timeout_s)
 
         def count(file: sqlite3.Connection) -> int:
             (found,) = file.execute("SELECT count(*) FROM replies WHERE inbox = ?", (name,)).fetchone()
             return int(found)
 
         try:
-            await self._when_room(ask)
+            await self._when_room(ask, timeout_s)
             while loop.time() < until_s and await self._threads.read(count) < replies:
                 await self.changed(min(self.options.poll_s, until_s - loop.time()))
         except BaseException:
@@ -203,12 +213,17 @@ class Sqlite:
 
     async def reply(self, reply_to: str, message: Message) -> None:
         """Reply to a request."""
+        check_texts(message)
         await self.write(lambda work: work.reply(reply_to, message))
 
     async def push(self, queue: str, message: Message, *, delay_s: float = 0.0, ttl_s: float | None = None) -> str:
         """Put a message into a work queue."""
         check_topic(queue)
-        return str(await self._when_room(lambda work: work.push(queue, message, delay_s=delay_s, ttl_s=ttl_s)))
+        check_texts(message)
+        expires_at = self._expires_at(ttl_s)
+        return str(
+            await self._when_room(lambda work: work.push(queue, message, delay_s=delay_s, expires_at=expires_at), ttl_s)
+        )
 
     async def pop(self, queue: str, *, visibility_s: float, wait_s: float = 0.0) -> SqliteDelivery | None:
         """Return the next message of a work queue."""
@@ -236,12 +251,10 @@ class Sqlite:
 
     async def ack(self, queue: str, receipt: str) -> bool:
         """Have a message of a work queue gone."""
-        number, _, attempt = receipt.partition("-")
-        if not (number.isdecimal() and attempt.isdecimal() and number.isascii() and attempt.isascii()):
+        number, _, delivery = receipt.partition("-")
+        if not all(one.isdecimal() and one.isascii() and len(one) <= _DIGITS for one in (number, delivery)):
             return False
-        if len(receipt) > 36:
-            return False
-        return await self.write(lambda work: work.ack(int(number), int(attempt), queue))
+        return await self.write(lambda work: work.ack(int(number), int(delivery), queue))
 
     async def length(self, queue: str) -> int:
         """Return how many messages a work queue has."""
@@ -255,7 +268,7 @@ class Sqlite:
         """Do something in one transaction, and tell those who wait for a change."""
         result, touched = await self._threads.write(lambda file: self._done(file, job))
         if touched:
-            self._tell()
+            self.tell()
         return result
 
     def due(self, number: int) -> asyncio.Future[float | None]:
@@ -273,7 +286,7 @@ class Sqlite:
             taking.add_done_callback(self._unwanted)
             raise
         if touched:
-            self._tell()
+            self.tell()
         return taken
 
     def give_back(self, rows: list[Row]) -> None:
@@ -291,12 +304,13 @@ class Sqlite:
             future.cancel()
             self._changed.discard(future)
 
-    # ------------------------------------------------------------------
-
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Have those look who wait for a change."""
         for future in self._changed:
             if not future.done():
                 future.set_result(None)
+
+    # ------------------------------------------------------------------
 
     def _done(self, file: sqlite3.Connection, job: Callable[[Work], T]) -> tuple[T, bool]:
         """Do a job; in the thread that writes."""
@@ -308,10 +322,14 @@ class Sqlite:
 
         return Work(file, self.clock(), self.options.queue, self._routes)
 
-    async def _when_room(self, job: Callable[[Work], T]) -> T:
-        """Do what needs room in a queue; wait for it when there is none."""
+    def _expires_at(self, ttl_s: float | None) -> float | None:
+        return None if ttl_s is None else self.clock() + ttl_s
+
+    async def _when_room(self, job: Callable[[Work], T], ttl_s: float | None) -> T:
+        """Do what needs room in a queue; wait for it when there is none, but not for what expires meanwhile."""
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + self.options.publish_wait_s
+        patience_s = self.options.publish_wait_s
+        until_s = loop.time() + (patience_s if ttl_s is None else min(patience_s, ttl_s))
         while True:
             try:
                 return await self.write(job)

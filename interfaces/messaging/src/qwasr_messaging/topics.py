@@ -1,7 +1,7 @@
 """Topics, and the patterns that match them: ``orders.*`` and ``orders.>``.
 
-A topic is one or more words with dots between them, at most 255 bytes in UTF-8. A word is any text without blanks,
-control characters and the characters ``. * >``.
+A topic is one or more words with dots between them, at most 255 bytes in UTF-8; the ``dead-letter.`` before that of
+dead letters does not count. A word is any text without blanks, control characters and the characters ``. * >``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["MAX_TOPIC_BYTES", "Patterns", "check_group", "check_topic", "dead_letter_topic"]
 
 MAX_TOPIC_BYTES: Final = 255
-_TOPIC: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f.*>]+(?:\.[^\s\x00-\x1f\x7f-\x9f.*>]+)*")
+_WORD: Final = r"[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff.*>]+"
+_TOPIC: Final = re.compile(rf"{_WORD}(?:\.{_WORD})*")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LETTERS: Final = f"{DEAD_LETTER}."
 _SHOWN: Final = 64  # characters of what is wrong that a message shows
 
 
@@ -28,7 +31,7 @@ def check_topic(topic: str) -> None:
     Raises:
         InvalidTopic: it cannot.
     """
-    if not 0 < len(topic) <= MAX_TOPIC_BYTES or _TOPIC.fullmatch(topic) is None or _bytes(topic) > MAX_TOPIC_BYTES:
+    if not _fits(topic) or _TOPIC.fullmatch(topic) is None:
         msg = f"{topic[:_SHOWN]!r} is no topic: words with dots between them, without * and >, 255 bytes at most"
         raise InvalidTopic(msg)
 
@@ -37,16 +40,16 @@ def check_group(group: str) -> None:
     """Check the name of a group.
 
     Raises:
-        InvalidTopic: it is empty or too long.
+        InvalidTopic: it is empty, too long or no Unicode text.
     """
-    if not 0 < _bytes(group) <= MAX_TOPIC_BYTES:
-        msg = f"{group[:_SHOWN]!r} is no name of a group: 1 to {MAX_TOPIC_BYTES} bytes"
+    if not 0 < _bytes(group) <= MAX_TOPIC_BYTES or _SURROGATE.search(group) is not None:
+        msg = f"{group[:_SHOWN]!r} is no name of a group: 1 to {MAX_TOPIC_BYTES} bytes of Unicode text"
         raise InvalidTopic(msg)
 
 
 def dead_letter_topic(topic: str) -> str:
     """Return where dead letters of a topic go; those of dead letters go where they came from."""
-    return topic if topic.startswith(f"{DEAD_LETTER}.") else f"{DEAD_LETTER}.{topic}"
+    return topic if topic.startswith(_LETTERS) else f"{_LETTERS}{topic}"
 
 
 class Patterns:
@@ -77,7 +80,7 @@ def _expression(pattern: str) -> str:
     words = pattern.split(".")
     last = words.pop() if words[-1] == ">" else None
     plain = [word for word in words if word != "*"]
-    if _bytes(pattern) > MAX_TOPIC_BYTES or any(_TOPIC.fullmatch(word) is None for word in plain):
+    if not _fits(pattern) or any(_TOPIC.fullmatch(word) is None for word in plain):
         msg = f"{pattern[:_SHOWN]!r} is no pattern of topics: words, * for any word, > at the end for all that follow"
         raise InvalidTopic(msg)
     # Nobody gets dead letters who does not say so.
@@ -86,6 +89,12 @@ def _expression(pattern: str) -> str:
     if last is not None:
         parts.append(r"[^.]+(?:\.[^.]+)*")
     return guard + r"\.".join(parts)
+
+
+def _fits(text: str) -> bool:
+    """Return whether a topic or a pattern is as long as it may be."""
+    own = text.removeprefix(_LETTERS)  # else nobody could name the dead letters of the longest topics
+    return 0 < len(own) <= MAX_TOPIC_BYTES and _bytes(own) <= MAX_TOPIC_BYTES
 
 
 def _bytes(text: str) -> int:
