@@ -11,13 +11,15 @@ import pytest
 from interfaces.messaging.tests.guest_text import HANDLING, SENDER
 from qwasr.errors import OptionError, ServeError
 from qwasr.runtime import Runtime
+from qwasr.values import Variant
 from qwasr_messaging import Memory, Message, Policy, Unavailable, plugin
 from qwasr_messaging.memory import MemoryOptions
-from qwasr_messaging.server import Handler, HandlerOptions
+from qwasr_messaging.server import Handler, _told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from interfaces.messaging.tests.conftest import Clock
     from qwasr_messaging import Delivery, Messaging
 
 QUICK = {"MESSAGING_TOPICS": "in.>,other", "MESSAGING_BACKOFF_S": "0.02", "MESSAGING_MAX_DELIVERIES": "3"}
@@ -31,6 +33,13 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.001)
+
+
+async def delivered(broker: Messaging) -> Delivery:
+    await broker.push("queue", Message(b""))
+    delivery = await broker.pop("queue", visibility_s=60)
+    assert delivery is not None
+    return delivery
 
 
 class Seen:
@@ -72,13 +81,16 @@ async def test_the_handler_gets_only_its_topics(broker: Messaging) -> None:
         await seen.nothing()
 
 
-async def test_a_message_that_was_handled_does_not_come_again(broker: Messaging) -> None:
-    seen = await Seen.of(broker)
-    async with runtime_of(broker, QWASR_GUEST_TIMEOUT_S="0.05") as runtime:
+async def test_a_message_that_was_handled_does_not_come_again(still_broker: Messaging, clock: Clock) -> None:
+    seen = await Seen.of(still_broker)
+    async with runtime_of(still_broker) as runtime:
         await runtime.start()
-        await broker.publish("in.a", Message(b"once"))
+        await still_broker.publish("in.a", Message(b"once"))
         await seen.next()
-        await seen.nothing(0.3)
+        await runtime.stop()
+    clock.now_s += 1000
+    group = await still_broker.subscribe(runtime.guest.name, ["in.>"], Policy())
+    assert await group.receive(wait_s=0) is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +108,10 @@ async def test_a_message_that_is_not_handled_comes_again_and_is_a_dead_letter_at
     async with runtime_of(broker, QWASR_GUEST_TIMEOUT_S="0.3") as runtime:
         await runtime.start()
         await broker.publish("in.a", Message(data, None, (("k", "v"),)))
-        assert [(await seen.next()).topic for _ in range(4)] == ["seen"] * 3 + ["dead-letter.in.a"]
+        assert [(await seen.next()).topic for _ in range(3)] == ["seen"] * 3
+        letter = await seen.next()
+        assert letter.topic == "dead-letter.in.a"
+        assert (letter.message.get("dead-letter-reason") or "").startswith(reason)
         await seen.nothing()
 
 
@@ -205,15 +220,53 @@ async def test_stopping_finishes_and_acknowledges_what_is_in_flight_and_takes_no
     assert not any(entry.out for entry in queue.entries.values()), "and nothing else is out"
 
 
-async def test_a_message_whose_lease_is_renewed_is_not_given_to_another(broker: Messaging) -> None:
-    subscription = await broker.subscribe("group", ["a"], Policy(lease_s=0.2))
-    await broker.publish("a", Message(b""))
-    delivery = await subscription.receive(wait_s=5)
-    assert delivery is not None
-    renewing = asyncio.create_task(Handler(HandlerOptions())._renew(delivery, 0.2))
-    assert await subscription.receive(wait_s=0.5) is None
-    renewing.cancel()
-    assert await subscription.receive(wait_s=5) is not None
+async def test_a_message_is_out_for_twice_the_deadline_of_its_handler() -> None:
+    policies = []
+
+    class Asked(Memory):
+        async def subscribe(self, group: str, patterns: Any, policy: Policy) -> Any:
+            policies.append(policy)
+            return await super().subscribe(group, patterns, policy)
+
+    async with runtime_of(Asked(), QWASR_GUEST_TIMEOUT_S="7") as runtime:
+        await runtime.start()
+    assert [policy.lease_s for policy in policies] == [14.0]
+
+
+async def test_a_message_is_given_to_nobody_else_while_its_handler_runs_for_longer_than_the_lease(
+    still_broker: Messaging, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, begun = asyncio.Event(), asyncio.Event()
+
+    async def call(*_: object) -> None:
+        begun.set()
+        await may_end.wait()
+
+    extended: list[bool] = []
+    kind: Any = type(await delivered(still_broker))
+    extend = kind.extend
+
+    async def counted(delivery: Any) -> bool:
+        extended.append(await extend(delivery))
+        return extended[-1]
+
+    monkeypatch.setattr(Handler, "_call", call)
+    monkeypatch.setattr(kind, "extend", counted)
+    async with runtime_of(still_broker, QWASR_GUEST_TIMEOUT_S="0.05") as runtime:
+        await runtime.start()
+        await still_broker.publish("in.a", Message(b""))
+        await begun.wait()
+        other = await still_broker.subscribe(runtime.guest.name, ["in.>", "other"], Policy(lease_s=0.1))
+        for _ in range(5):  # each time for most of the lease, until it was renewed
+            clock.now_s += 0.08
+            renewed = len(extended)
+            await until(lambda renewed=renewed: len(extended) > renewed + 1)  # type: ignore[misc]  # of a lambda
+            assert await other.receive(wait_s=0) is None
+        may_end.set()
+        await runtime.stop()
+    assert all(extended)
+    clock.now_s += 1000
+    assert await other.receive(wait_s=0) is None, "it was acknowledged"
 
 
 async def test_two_runtimes_share_the_messages_of_one_group(broker: Messaging) -> None:
@@ -274,6 +327,81 @@ async def test_a_host_that_is_busy_makes_no_dead_letters() -> None:
         found = [await seen.next() for _ in range(8)]
         assert sorted(int(one.message.data) for one in found) == list(range(8))
         assert {one.topic for one in found} == {"seen"}
+
+
+class Held(Memory):
+    """What the handler sends is held until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = 0
+        self.most_held = 0
+        self.may_go_on = asyncio.Event()
+
+    async def publish(self, topic: str, message: Message, **times: Any) -> None:
+        if topic == "seen":
+            self.held += 1
+            self.most_held = max(self.held, self.most_held)
+            await self.may_go_on.wait()
+            self.held -= 1
+        await super().publish(topic, message, **times)
+
+    def waiting(self, runtime: Runtime) -> list[tuple[int, int]]:
+        """Return how often each message was delivered that was not handled, and by which delivery it is out."""
+        return [(one.attempts, one.out) for one in self._groups[runtime.guest.name].queue.entries.values()]
+
+
+async def test_a_stop_makes_no_dead_letters_of_messages_that_no_handler_has_seen() -> None:
+    broker = Held()
+    busy = {"QWASR_CONCURRENCY": "1", "QWASR_QUEUE": "1", "MESSAGING_MAX_DELIVERIES": "1"}
+    async with runtime_of(broker, **busy) as runtime:
+        await runtime.start()
+        for number in range(8):
+            await broker.publish("in.a", Message(b"%d" % number))
+        await until(lambda: runtime.telemetry.responses.get(503, 0) >= 6)  # the others wait for the host
+        stopping = asyncio.create_task(runtime.stop())
+        await until(lambda: len([one for one in broker.waiting(runtime) if one == (0, 0)]) == 6)
+        broker.may_go_on.set()
+        await stopping
+        assert broker.waiting(runtime) == [(0, 0)] * 6, "two were begun and handled"
+    assert not broker._queues, "there are dead letters"
+
+
+async def test_what_is_not_handled_in_time_is_told_at_the_end_and_comes_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = Held()
+    with caplog.at_level(logging.WARNING, logger="qwasr.messaging"):
+        async with runtime_of(broker, QWASR_SHUTDOWN_S="0.05", MESSAGING_CONCURRENCY="2") as runtime:
+            await runtime.start()
+            for number in range(5):
+                await broker.publish("in.a", Message(b"%d" % number))
+            await until(lambda: broker.held == 2)
+            await runtime.stop()
+    assert "2 messages were not handled in time: they come again when their lease is over" in caplog.text
+    assert sorted(broker.waiting(runtime)) == [(0, 0)] * 3 + [(1, 1)] * 2
+
+
+async def test_the_messages_of_all_brokers_share_the_concurrency() -> None:
+    first, second = Held(), Memory()  # the handler sends to the first one, whichever its message is of
+    seen = await Seen.of(first)
+    backends = {"messaging": first, "messaging/other": second}
+    environ = QUICK | {"MESSAGING_CONCURRENCY": "2"}
+    async with Runtime(HANDLING, backends=backends, environ=environ, plugins=[plugin]) as runtime:
+        await runtime.start()
+        for number in range(4):
+            await first.publish("in.a", Message(b"%d" % number))
+            await second.publish("in.a", Message(b"%d" % (4 + number)))
+        await until(lambda: first.held == 2)
+        first.may_go_on.set()
+        assert sorted([int((await seen.next()).message.data) for _ in range(8)]) == list(range(8))
+        assert first.most_held == 2
+
+
+async def test_a_long_error_of_a_handler_is_cut() -> None:
+    told = _told(Variant("other", "x" * 1_000_000))
+    assert told.startswith("other: xxx")
+    assert len(told) == 1024
 
 
 async def test_a_call_of_the_handler_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -87,3 +87,15 @@ async def test_a_handler_without_topics_ends_with_a_sentence(tmp_path: Path) -> 
     output, _ = await process.communicate()
     assert process.returncode == 6, output.decode()
     assert "say in MESSAGING_TOPICS what it handles" in output.decode()
+
+
+@pytest.mark.parametrize("poll_s", ["0.02", "2"])
+async def test_a_process_that_has_no_time_to_stop_ends_in_order(tmp_path: Path, poll_s: str) -> None:
+    url = f"sqlite:///{tmp_path}/broker.db"
+    hasty = {"QWASR_SHUTDOWN_S": "0", "QWASR_MESSAGING_SQLITE_POLL_S": poll_s}
+    process = await run(tmp_path, QWASR_MESSAGING=url, **hasty)
+    await until_it_serves(process)
+    process.send_signal(signal.SIGTERM)
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert "Traceback" not in output.decode()

@@ -98,9 +98,7 @@ class Message(HostResource):
 
     __slots__ = ("_bytes", "_content_type", "_data", "_held", "_metadata", "backend", "received_on", "reply_to")
 
-    def __init__(
-        self, data: bytes, content_type: str | None = None, metadata: Sequence[tuple[str, str]] = ()
-    ) -> None:
+    def __init__(self, data: bytes, content_type: str | None = None, metadata: Sequence[tuple[str, str]] = ()) -> None:
         self._held = _Held.of_this_call()
         self._bytes = 0
         self._hold(data, content_type, list(metadata))

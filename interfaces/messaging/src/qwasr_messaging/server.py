@@ -2,7 +2,8 @@
 
 Each message is one call on a fresh instance. When the handler answers `ok` the message is acknowledged; when it answers
 an error, traps or takes too long, the message is delivered again, until it is a dead letter. While a handler runs, its
-message is out: the lease is twice the guest's deadline, and renewed.
+message is out: the lease is twice the guest's deadline, and renewed. A message whose handler was not begun when the
+host stops is released: it comes again, and that delivery does not count.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from qwasr.errors import GuestError, Overloaded, ServeError
 from qwasr.options import ConnectOptions, env
 from qwasr.trace import TraceContext
 from qwasr.values import Variant, WitError
+from qwasr_messaging._letters import REASON_CHARACTERS
+from qwasr_messaging._turns import Turns
 from qwasr_messaging.errors import MessagingError
 from qwasr_messaging.protocol import Policy
 from qwasr_messaging.topics import Patterns
@@ -55,7 +58,7 @@ class HandlerOptions(ConnectOptions):
         default=16,
         minimum=1,
         maximum=10_000,
-        help="messages that a process handles at once, at most",
+        help="messages that a process handles at once at most, of all its brokers",
     )
     max_deliveries: int = env(
         "MESSAGING_MAX_DELIVERIES",
@@ -116,8 +119,7 @@ class Handler:
         self._receivers: set[asyncio.Task[None]] = set()
         self._leases: set[asyncio.Task[None]] = set()
         self._access = AccessLog()
-        self._handling = 0
-        self._draining = False
+        self._turns = Turns(options.concurrency)
         self._complained_s = -_COMPLAIN_S
 
     async def start(self, guest: Guest) -> None:
@@ -169,7 +171,7 @@ class Handler:
 
     async def drain(self, timeout_s: float) -> None:
         """Receive no more, and wait until what is handled is acknowledged."""
-        self._draining = True
+        self._turns.begin_no_more()
         try:
             async with asyncio.timeout(timeout_s):
                 for subscription in self._subscriptions:
@@ -179,12 +181,12 @@ class Handler:
         except TimeoutError:
             _logger.warning(
                 "%d messages were not handled in time: they come again when their lease is over",
-                self._handling,
+                self._turns.running,
             )
 
     async def close(self) -> None:
         """Stop at once; what is handled now will be delivered again."""
-        self._draining = True
+        self._turns.begin_no_more()
         tasks = {*self._receivers, *self._leases}
         self._receivers.clear()
         for task in tasks:
@@ -207,16 +209,12 @@ class Handler:
         lease_s: float,
     ) -> None:
         """Handle one message after another."""
-        while not self._draining:
+        while not self._turns.over:
             try:
                 delivery = await subscription.receive()
                 if delivery is None:  # the subscription is closed
                     return
-                self._handling += 1
-                try:
-                    await self._handle(guest, function, backend, delivery, lease_s)
-                finally:
-                    self._handling -= 1
+                await self._handle(guest, function, backend, delivery, lease_s)
             except Exception as error:  # noqa: BLE001 - a client library raises what it likes; the next message comes
                 self._complain(error)
                 await asyncio.sleep(_NEXT_TRY_S)
@@ -228,23 +226,31 @@ class Handler:
         renewing = asyncio.create_task(self._renew(delivery, lease_s))
         self._leases.add(renewing)
         try:
-            while True:
-                try:
-                    reason = await self._call(guest, function, backend, delivery)
-                    break
-                except Overloaded as error:  # no fault of the message: it counts as one delivery
-                    if self._draining:
-                        reason = str(error)
-                        break
-                    await asyncio.sleep(min(error.retry_after_s, _NEXT_TRY_S))
+            if not await self._turns.begin():
+                await delivery.release()
+                return
+            try:
+                await self._settle(guest, function, backend, delivery)
+            finally:
+                self._turns.end()
         finally:
             renewing.cancel()
             self._leases.discard(renewing)
-        if reason is None:
-            if not await delivery.ack():
-                _logger.warning("a message of %r was given to another before it was acknowledged", delivery.topic)
-        else:
+
+    async def _settle(self, guest: Guest, function: ExportedFunction, backend: Messaging, delivery: Delivery) -> None:
+        """Call the handler as soon as the host lets it, and tell the broker what became of the message."""
+        while True:
+            try:
+                reason = await self._call(guest, function, backend, delivery)
+                break
+            except Overloaded as error:  # no fault of the message, which nobody has seen
+                if await self._turns.until_over(min(error.retry_after_s, _NEXT_TRY_S)):
+                    await delivery.release()
+                    return
+        if reason is not None:
             await delivery.retry(reason)
+        elif not await delivery.ack():
+            _logger.warning("a message of %r was given to another before it was acknowledged", delivery.topic)
 
     async def _call(
         self, guest: Guest, function: ExportedFunction, backend: Messaging, delivery: Delivery
@@ -314,4 +320,5 @@ def _told(value: Any) -> str:
     """Return the guest's error as text."""
     if not isinstance(value, Variant):
         return "an error"
-    return value.case if value.value is None else f"{value.case}: {value.value}"
+    told = value.case if value.value is None else f"{value.case}: {value.value}"
+    return told[:REASON_CHARACTERS]  # a guest may say megabytes
