@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from interfaces.blobstore.tests.folders import unfinished
+from interfaces.blobstore.tests.folders import open_files, settled, unfinished
 from qwasr_blobstore import (
     BlobstoreError,
     Folder,
@@ -24,29 +22,16 @@ from qwasr_blobstore._names import container_part
 from qwasr_blobstore.compliance._stored import END, all_names, get, pattern, put
 
 if TYPE_CHECKING:
-    pass
+    from pathlib import Path
 
 
 def inside(path: Path) -> list[str]:
     return [entry.name for entry in path.iterdir()]
 
 
-def open_files() -> int:
-    """Return how many descriptors are open; 0 where the system does not tell."""
-    told = Path("/proc/self/fd")
-    return len(list(told.iterdir())) if told.is_dir() else 0
-
-
 def files(path: Path) -> list[str]:
     found = (path / "store").rglob("*%o")
     return sorted(str(file.relative_to(path / "store")) for file in found)
-
-
-async def settled(store: Folder) -> None:
-    """Return when what was given up is deleted: when all threads stand here at once, none does anything else."""
-    threads = store._threads._pool._max_workers
-    all_here = threading.Barrier(threads)
-    await asyncio.gather(*(store._threads.run(all_here.wait, 10) for _ in range(threads)))
 
 
 async def test_an_object_is_a_file_with_its_bytes(store: Folder, tmp_path: Path) -> None:
@@ -147,8 +132,14 @@ async def test_pages_of_long_names_in_folders_have_every_object_once(tmp_path: P
     names = [f"{'n' * (190 + number % 30)}-{number}" for number in range(1500)] + [
         f"{'A' * (60 + number % 10)}-{number}" for number in range(800)
     ]
+
+    def make(name: str) -> None:
+        draft = store._files.draft("c", name, name)
+        store._files.commit(draft)
+        draft.close()
+
     for name in names:
-        await store._threads.run(lambda name=name: store._files.commit(store._files.draft("c", name)))
+        await store._threads.run(make, name)
     assert sorted(await all_names(container)) == sorted(names)
     await store.close()
 

@@ -6,73 +6,38 @@ import fcntl
 import os
 import shutil
 import stat
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from qwasr_blobstore._disk import disk_errors
-from qwasr_blobstore.errors import OutOfSpace, TooLarge, Unavailable
+from qwasr_blobstore.errors import OutOfSpace, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Draft", "OpenFile", "forget", "is_abandoned"]
+    from qwasr_blobstore._open_files import OpenFile
+
+__all__ = ["Draft", "forget", "is_abandoned", "open_draft"]
 
 _STALE_S: Final = 3600
 _SYNC_BYTES: Final = 64 * 1024 * 1024  # are given to the disk at once, so that the last ones do not take long
 
 
-class OpenFile:
-    """A descriptor that threads work with; whoever lets go of it need not wait for them.
-
-    Args:
-        descriptor: the descriptor, which is its own from now on.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._mutex = threading.Lock()
-        self._users = 0
-        self._closed = False
-
-    @contextmanager
-    def use(self) -> Iterator[int]:
-        """Return the descriptor, which stays open meanwhile.
-
-        Raises:
-            Unavailable: it was let go of.
-        """
-        with self._mutex:
-            if self._closed:
-                raise Unavailable("the object is unavailable: it is closed already")
-            self._users += 1
-        try:
-            yield self._descriptor
-        finally:
-            with self._mutex:
-                self._users -= 1
-                last = self._closed and not self._users
-            if last:
-                os.close(self._descriptor)
-
-    def close(self) -> None:
-        """Close it, now or when the last thread is done with it. Idempotent."""
-        with self._mutex:
-            last = not self._closed and not self._users
-            self._closed = True
-        if last:
-            os.close(self._descriptor)
+def open_draft(path: Path) -> int:
+    """Make a draft's file; it is locked as long as its process lives, which tells it from what a killed one left."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with suppress(OSError):  # a disk without locks: what is left behind there stays
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
 
 
 class Draft:
     """An object's file that is being written. It blocks.
 
-    It is locked as long as its process lives, which tells it from what a killed process left behind.
-
     Args:
         path: where it is until it is complete.
+        file: the same, as `open_draft` opened it.
         container: the object's container.
         parts: the object's path in it.
         durable: whether it is given to the disk before it is complete.
@@ -81,7 +46,15 @@ class Draft:
     """
 
     def __init__(
-        self, path: Path, container: str, parts: list[str], *, durable: bool, max_bytes: int, min_free_bytes: int
+        self,
+        path: Path,
+        file: OpenFile,
+        container: str,
+        parts: list[str],
+        *,
+        durable: bool,
+        max_bytes: int,
+        min_free_bytes: int,
     ) -> None:
         self.path = path
         self.container = container
@@ -91,10 +64,7 @@ class Draft:
         self._min_free_bytes = min_free_bytes
         self._size = 0
         self._synced = 0
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with suppress(OSError):  # a disk without locks: what is left behind there stays
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._file = OpenFile(descriptor)
+        self._file = file
 
     def append(self, data: bytes) -> None:
         """Take the next piece."""

@@ -8,12 +8,13 @@ import os
 import secrets
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qwasr_blobstore import _tree
 from qwasr_blobstore._disk import disk_errors
-from qwasr_blobstore._drafts import Draft, forget, is_abandoned
+from qwasr_blobstore._drafts import Draft, forget, is_abandoned, open_draft
 from qwasr_blobstore._names import container_part, object_parts
 from qwasr_blobstore.errors import ContainerExists, NoSuchContainer, NoSuchObject, Unavailable
 from qwasr_blobstore.limits import PAGE_NAMES, span
@@ -21,6 +22,8 @@ from qwasr_blobstore.protocol import ContainerInfo, NamePage, ObjectId, ObjectIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from qwasr_blobstore._open_files import OpenFile, OpenFiles
 
 __all__ = ["Files"]
 
@@ -38,17 +41,21 @@ class Files:
         durable: whether what is written is on the disk before it is visible.
         max_bytes: the size of one object.
         min_free_bytes: how much of the disk stays free.
+        open_files: what bounds the objects that are open.
 
     Raises:
         BlobstoreError: it cannot be made or written.
     """
 
-    def __init__(self, root: Path, *, durable: bool, max_bytes: int, min_free_bytes: int) -> None:
+    def __init__(
+        self, root: Path, *, durable: bool, max_bytes: int, min_free_bytes: int, open_files: OpenFiles
+    ) -> None:
         self._root = root
         self._unfinished = root / _UNFINISHED
         self._durable = durable
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
+        self._open_files = open_files
         with disk_errors():
             self._unfinished.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
             for left in self._unfinished.iterdir():
@@ -119,18 +126,20 @@ class Files:
 
     # ------------------------------------------------------------------ objects
 
-    def open(self, container: str, name: str, start: int, end: int) -> tuple[int, int]:
-        """Open an object for reading; return its descriptor, and how many bytes the range has."""
+    def open(self, container: str, name: str, start: int, end: int, owner: str) -> tuple[OpenFile, int]:
+        """Open an object for reading; return its file, and how many bytes the range has."""
         with self._object(container, name) as descriptor:
             size = span(start, end, os.fstat(descriptor).st_size)
-            return os.dup(descriptor), size
+            return self._open_files.open(partial(os.dup, descriptor), owner), size
 
-    def draft(self, container: str, name: str) -> Draft:
+    def draft(self, container: str, name: str, owner: str) -> Draft:
         """Begin an object."""
         parts = object_parts(name)
         with self._container(container):
+            path = self._new()
             return Draft(
-                self._new(),
+                path,
+                self._open_files.open(partial(open_draft, path), owner),
                 container,
                 parts,
                 durable=self._durable,

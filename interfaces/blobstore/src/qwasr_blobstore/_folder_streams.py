@@ -6,13 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 from qwasr_blobstore._disk import disk_errors
-from qwasr_blobstore._drafts import Draft, OpenFile
 from qwasr_blobstore.errors import Unavailable
 from qwasr_blobstore.limits import PIECE_BYTES
 
 if TYPE_CHECKING:
     from qwasr_blobstore._disk import Threads
+    from qwasr_blobstore._drafts import Draft
     from qwasr_blobstore._folder_files import Files
+    from qwasr_blobstore._open_files import OpenFile
 
 __all__ = ["FolderReader", "FolderWriter"]
 
@@ -22,15 +23,15 @@ class FolderReader:
 
     Args:
         threads: who reads.
-        descriptor: the open file, which is the reader's from now on.
+        file: the open file, which is the reader's from now on.
         start: where the range begins.
         size: how many bytes it has.
     """
 
-    def __init__(self, threads: Threads, descriptor: int, start: int, size: int) -> None:
+    def __init__(self, threads: Threads, file: OpenFile, start: int, size: int) -> None:
         self.size = size
         self._threads = threads
-        self._file = OpenFile(descriptor)
+        self._file = file
         self._at = start
         self._end = start + size
 

@@ -6,11 +6,10 @@ takes (`qwasr_blobstore._names`). What is not finished waits beside the containe
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from qwasr.errors import BackendError
 from qwasr.files import path_of_url
@@ -25,9 +24,15 @@ if TYPE_CHECKING:
     from qwasr_blobstore._drafts import Draft
     from qwasr_blobstore._folder_files import Files
     from qwasr_blobstore._folder_streams import FolderReader, FolderWriter
+    from qwasr_blobstore._open_files import OpenFile
     from qwasr_blobstore.protocol import ContainerInfo, NamePage, ObjectId, ObjectInfo
 
 __all__ = ["Folder", "FolderOptions"]
+
+_TOO_MANY_OPEN: Final = (
+    "too many objects are being read and written at once (QWASR_BLOBSTORE_FOLDER_MAX_OPEN, "
+    "QWASR_BLOBSTORE_FOLDER_MAX_OPEN_PER_CALL)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,20 @@ class FolderOptions(ConnectOptions):
         minimum=0,
         maximum=2**62,
         help="how much of the disk stays free, bytes; writing below it is an error",
+    )
+    max_open: int = env(
+        "QWASR_BLOBSTORE_FOLDER_MAX_OPEN",
+        default=512,
+        minimum=1,
+        maximum=1_000_000,
+        help="how many objects are read and written at once, at most an eighth of the files that the process may open",
+    )
+    max_open_per_call: int = env(
+        "QWASR_BLOBSTORE_FOLDER_MAX_OPEN_PER_CALL",
+        default=64,
+        minimum=1,
+        maximum=1_000_000,
+        help="how many objects one call of a guest reads and writes at once",
     )
 
     @property
@@ -95,7 +114,10 @@ class Folder:
         """
         from qwasr_blobstore._disk import Threads
         from qwasr_blobstore._folder_files import Files
+        from qwasr_blobstore._open_files import OpenFiles
+        from qwasr_wasi.sockets.settings import open_files_limit
 
+        most = min(options.max_open, max(1, open_files_limit() // 8))
         threads = Threads()
         make = partial(
             Files,
@@ -103,6 +125,7 @@ class Folder:
             durable=options.durable,
             max_bytes=options.max_object_bytes,
             min_free_bytes=options.min_free_bytes,
+            open_files=OpenFiles(most, options.max_open_per_call, _TOO_MANY_OPEN),
         )
         try:
             return cls(await threads.run(make), threads)
@@ -169,15 +192,17 @@ class FolderContainer:
     async def read(self, name: str, start: int, end: int) -> FolderReader:
         """Return the bytes from `start` to `end`, both included."""
         from qwasr_blobstore._folder_streams import FolderReader
+        from qwasr_blobstore._open_files import owner_now
 
-        descriptor, size = await self._threads.run(self._files.open, self.name, name, start, end, undo=_close)
-        return FolderReader(self._threads, descriptor, start, size)
+        file, size = await self._threads.run(self._files.open, self.name, name, start, end, owner_now(), undo=_close)
+        return FolderReader(self._threads, file, start, size)
 
     async def write(self, name: str) -> FolderWriter:
         """Begin an object."""
         from qwasr_blobstore._folder_streams import FolderWriter
+        from qwasr_blobstore._open_files import owner_now
 
-        draft = await self._threads.run(self._files.draft, self.name, name, undo=_discard)
+        draft = await self._threads.run(self._files.draft, self.name, name, owner_now(), undo=_discard)
         return FolderWriter(self._files, self._threads, draft)
 
     async def list_objects(self, cursor: str | None = None) -> NamePage:
@@ -201,8 +226,8 @@ class FolderContainer:
         await self._threads.run(self._files.clear, self.name)
 
 
-def _close(opened: tuple[int, int]) -> None:
-    os.close(opened[0])
+def _close(opened: tuple[OpenFile, int]) -> None:
+    opened[0].close()
 
 
 def _discard(draft: Draft) -> None:
