@@ -73,17 +73,17 @@ def move(source: tuple[int, list[str]], target: tuple[int, list[str]], *, durabl
     """
     for attempt in range(_TRIES):
         os.close(open_file(*source))
-        with _folders(*source) as origin, _folders(*target, make=True, durable=durable) as there:
-            try:
+        try:
+            with _folders(*source) as origin, _folders(*target, make=True, durable=durable) as there:
                 os.replace(source[1][-1], target[1][-1], src_dir_fd=origin[-1], dst_dir_fd=there[-1])
-            except FileNotFoundError:
-                if attempt == _TRIES - 1:
-                    raise
-                continue
-            if durable:
-                os.fsync(there[-1])
-                os.fsync(origin[-1])
-            _prune(origin, source[1])
+                if durable:
+                    os.fsync(there[-1])
+                    os.fsync(origin[-1])
+                _prune(origin, source[1])
+        except FileNotFoundError:
+            if attempt == _TRIES - 1:
+                raise
+        else:
             return
 
 
@@ -145,7 +145,10 @@ def following(folder: int, after: list[str], limit: int, before: tuple[str, ...]
 
 @contextmanager
 def _folders(container: int, parts: list[str], *, make: bool = False, durable: bool = False) -> Iterator[list[int]]:
-    """Open the folders from the container down to where a file is; the last one is the file's."""
+    """Open the folders from the container down to where a file is; the last one is the file's.
+
+    Those that are made are removed when what they were made for fails.
+    """
     opened = [container]
     try:
         for part in parts[:-1]:
@@ -153,6 +156,10 @@ def _folders(container: int, parts: list[str], *, make: bool = False, durable: b
                 _make(part, opened[-1], durable=durable)
             opened.append(os.open(part, OPEN_FOLDER, dir_fd=opened[-1]))
         yield opened
+    except OSError:
+        if make:
+            _prune(opened, parts)
+        raise
     finally:
         for folder in opened[1:]:
             os.close(folder)
