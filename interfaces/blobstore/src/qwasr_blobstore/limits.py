@@ -12,6 +12,7 @@ __all__ = [
     "MAX_NAME_BYTES",
     "MAX_SYNC_BYTES",
     "MAX_WAITING_BYTES",
+    "MAX_WAITING_MEMORY_BYTES",
     "PAGE_NAMES",
     "PIECE_BYTES",
     "check_name",
@@ -29,6 +30,9 @@ MAX_NAMES_BYTES: Final = 1024 * 1024
 
 MAX_WAITING_BYTES: Final = 4 * 1024**3
 """How much all guests of a process may write into values that have no object yet."""
+
+MAX_WAITING_MEMORY_BYTES: Final = 32 * 1024 * 1024
+"""How much of what guests write all values of a process keep in memory; what has no object yet is in files then."""
 
 MAX_SYNC_BYTES: Final = 2 * 1024 * 1024
 """The largest object that a guest may take as one value: that costs 32 times its size while it crosses."""

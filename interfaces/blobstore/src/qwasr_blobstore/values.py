@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from qwasr.hosting import HostInterface, HostResource
 from qwasr.values import WitError
 from qwasr_blobstore._answers import host_function, long_function, message_for, within
-from qwasr_blobstore._early import Early, Waiting
+from qwasr_blobstore._early import Early, SharedMemory, Waiting
 from qwasr_blobstore.errors import BlobstoreError, TooLarge
 from qwasr_blobstore.limits import MAX_SYNC_BYTES, PIECE_BYTES
 from qwasr_wasi.bytestreams import BufferedSink, PullSource
 from qwasr_wasi.streams import InputStream, IoError, OutputStream, StreamClosed, StreamFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from qwasr.protocols import Backends
     from qwasr_blobstore.protocol import Container, Reader, Writer
 
@@ -38,7 +40,7 @@ class OutgoingValue(HostResource):
 
     def __init__(self, waiting: Waiting) -> None:
         self._early = Early(waiting)
-        self._sink = _Gathering(self._send)
+        self._sink = _Gathering(self._send, waiting.memory)
         self._writer: Writer | None = None
         self._writing = asyncio.Lock()
         self._given = False
@@ -126,14 +128,31 @@ class _Gathering(BufferedSink):
     """A sink that sends large pieces, however small those are that a guest flushes.
 
     An object is invisible until its value is finished, so nobody can tell; and a small piece costs a backend as much as
-    a large one. What goes wrong is told by a later write, or when the value is finished.
+    a large one. What goes wrong is told by a later write, or when the value is finished. Where the memory for it is
+    used up by other values, each piece is sent as it comes.
+
+    Args:
+        send: takes a large piece.
+        memory: what counts the bytes, until they are sent.
     """
 
-    __slots__ = ("_finishing",)
+    __slots__ = ("_finishing", "_memory", "_send_piece", "_taken")
 
-    def __init__(self, send: object) -> None:
-        super().__init__(send, PIECE_BYTES)  # type: ignore[arg-type]  # what `OutgoingValue` hands over
+    def __init__(self, send: Callable[[bytes], Awaitable[None]], memory: SharedMemory) -> None:
+        super().__init__(self._send_taken, PIECE_BYTES)
+        self._send_piece = send
+        self._memory = memory
+        self._taken = 0
         self._finishing = False
+
+    def write(self, data: bytes) -> None:
+        """Gather the bytes, or send them when they may not gather."""
+        taken = self._memory.take(len(data))
+        if taken:
+            self._taken += len(data)
+        super().write(data)
+        if not taken:
+            super().flush()
 
     def flush(self) -> None:
         """Begin to send what has gathered if that is much, or the last."""
@@ -146,6 +165,21 @@ class _Gathering(BufferedSink):
         """Return when everything written is sent."""
         self._finishing = True
         await super().finish()
+
+    def abort(self) -> None:
+        """Throw away what is not sent, and stop sending."""
+        super().abort()
+        self._give_back()
+
+    async def _send_taken(self, data: bytes) -> None:
+        try:
+            await self._send_piece(data)
+        finally:
+            self._give_back()  # nothing more came meanwhile
+
+    def _give_back(self) -> None:
+        self._memory.give_back(self._taken)
+        self._taken = 0
 
 
 class IncomingValue(HostResource):
