@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interfaces.blobstore.tests import wrong_containers, wrong_moving, wrong_names, wrong_objects
+from interfaces.blobstore.tests import wrong_containers, wrong_moving, wrong_names, wrong_objects, wrong_room
 from interfaces.blobstore.tests.wrong import WrongStore, WrongWriter
-from qwasr_blobstore import BlobstoreError
+from qwasr_blobstore import BlobstoreError, MemoryOptions
 from qwasr_blobstore.compliance import BlobstoreCompliance
 
 if TYPE_CHECKING:
@@ -20,11 +21,21 @@ if TYPE_CHECKING:
 RULES = sorted(name for name in dir(BlobstoreCompliance) if name.startswith("test_"))
 WRONG_STORES = [
     member
-    for module in (wrong_containers, wrong_objects, wrong_names, wrong_moving)
+    for module in (wrong_containers, wrong_objects, wrong_names, wrong_moving, wrong_room)
     for member in vars(module).values()
     if isinstance(member, type) and issubclass(member, WrongStore) and member is not WrongStore
 ]
+CRAMPED_BYTES = 4 * 1024 * 1024
 WRONG = [(store, rule) for store in WRONG_STORES for rule in store.breaks]
+
+
+class Rules(BlobstoreCompliance):
+    in_this_process = True
+
+
+class PatientRules(Rules):
+    model_examples = 1000  # until one goes wrong
+    model_shrinks = False
 
 
 class RightStore(WrongStore):
@@ -42,17 +53,18 @@ def parameters(rule: Any) -> Iterator[dict[str, Any]]:
     yield {}
 
 
-async def follow(name: str, store: type[WrongStore]) -> None:
+async def follow(name: str, store: type[WrongStore], rules: type[Rules] = Rules) -> None:
     """Run a rule against a store, as pytest would."""
-    rule = getattr(BlobstoreCompliance(), name)
+    rule = getattr(rules(), name)
+    cramped = "cramped" in inspect.signature(rule).parameters
     for arguments in parameters(rule):
-        await rule(store(), **arguments)
+        await rule(store(MemoryOptions(max_bytes=CRAMPED_BYTES)) if cramped else store(), **arguments)
 
 
 @pytest.mark.parametrize(("store", "rule"), WRONG, ids=lambda part: part if isinstance(part, str) else part.__name__)
 async def test_a_wrong_store_is_caught(store: type[WrongStore], rule: str) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception, BlobstoreError, RuntimeError)):
-        await follow(rule, store)
+        await follow(rule, store, PatientRules)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -7,11 +7,28 @@ import pytest
 from qwasr_blobstore import Memory, MemoryOptions, ObjectId, OutOfSpace
 from qwasr_blobstore.compliance import BlobstoreCompliance
 from qwasr_blobstore.compliance._stored import get, pattern, put
+from qwasr_blobstore.compliance.model import ModelRules
 
 
 class TestMemory(BlobstoreCompliance):
+    in_this_process = True
+    model_examples = 100
+
     @pytest.fixture
     def backend(self) -> Memory:
+        return Memory()
+
+    @pytest.fixture
+    def cramped(self) -> Memory:
+        return Memory(MemoryOptions(max_bytes=4 * 1024 * 1024))
+
+
+class TestMemoryInPagesOfTwo(ModelRules):
+    """So that the model's listings have many pages."""
+
+    @pytest.fixture
+    def backend(self, monkeypatch: pytest.MonkeyPatch) -> Memory:
+        monkeypatch.setattr("qwasr_blobstore.memory.PAGE_NAMES", 2)
         return Memory()
 
 

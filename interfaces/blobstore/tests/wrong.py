@@ -24,17 +24,22 @@ class WrongContainer:
 
 
 class WrongWriter:
-    """A right writer, until a subclass does one thing wrong; `what` is all that was written."""
+    """A right writer, until a subclass does one thing wrong."""
 
     def __init__(self, container: WrongContainer, name: str, right: Any) -> None:
         self.container = container
         self.store = container.store
         self.name = name
         self.right = right
-        self.what = b""
+        self._pieces: list[bytes] = []
+
+    @property
+    def what(self) -> bytes:
+        """Return all that was written."""
+        return b"".join(self._pieces)
 
     async def write(self, data: bytes) -> None:
-        self.what += data
+        self._pieces.append(data)
         await self.right.write(data)
 
     async def commit(self) -> None:

@@ -12,10 +12,14 @@ The whole test of a backend is::
             yield backend
             await backend.close()
 
-It needs pytest and pytest-asyncio with `asyncio_mode = "auto"`; in strict mode the fixture is a
+It needs hypothesis, pytest, and pytest-asyncio with `asyncio_mode = "auto"`; in strict mode the fixture is a
 `pytest_asyncio.fixture`. Each test is one rule of `qwasr_blobstore.protocol` and works in containers of its own, with
 names nobody else has, so a shared service is as good as an empty one; it deletes none of them but where that is the
-rule. What holds while a service is away is in `qwasr_blobstore.compliance.faults`.
+rule.
+
+The rules for a store that is full need a second fixture, `cramped`, and are left out without it. A store whose objects
+are this process's memory sets `in_this_process = True`. What holds while a service is away is in
+`qwasr_blobstore.compliance.faults`.
 """
 
 from __future__ import annotations
@@ -24,17 +28,33 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-_RULES = ("_stored", "containers", "objects", "names", "ranges", "listing", "moving", "cancelled", "faults")
+_RULES = (
+    "_machine",
+    "_stored",
+    "cancelled",
+    "containers",
+    "faults",
+    "flat",
+    "listing",
+    "moving",
+    "names",
+    "objects",
+    "ranges",
+    "space",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _RULES))
 
 from qwasr_blobstore.compliance.cancelled import CancelledRules  # noqa: E402 - asserts are rewritten on import
 from qwasr_blobstore.compliance.containers import ContainerRules  # noqa: E402
 from qwasr_blobstore.compliance.faults import BlobstoreFaultCompliance  # noqa: E402
+from qwasr_blobstore.compliance.flat import FlatRules  # noqa: E402
 from qwasr_blobstore.compliance.listing import ListingRules  # noqa: E402
+from qwasr_blobstore.compliance.model import ModelRules  # noqa: E402
 from qwasr_blobstore.compliance.moving import MovingRules  # noqa: E402
 from qwasr_blobstore.compliance.names import NameRules  # noqa: E402
 from qwasr_blobstore.compliance.objects import ObjectRules  # noqa: E402
 from qwasr_blobstore.compliance.ranges import RangeRules  # noqa: E402
+from qwasr_blobstore.compliance.space import SpaceRules  # noqa: E402
 
 if TYPE_CHECKING:
     from qwasr_blobstore.protocol import Blobstore
@@ -43,9 +63,18 @@ __all__ = ["BlobstoreCompliance", "BlobstoreFaultCompliance"]
 
 
 class BlobstoreCompliance(
-    ContainerRules, ObjectRules, NameRules, RangeRules, ListingRules, MovingRules, CancelledRules
+    ContainerRules,
+    ObjectRules,
+    NameRules,
+    RangeRules,
+    ListingRules,
+    MovingRules,
+    CancelledRules,
+    FlatRules,
+    SpaceRules,
+    ModelRules,
 ):
-    """Every rule for a blobstore backend; a subclass overrides the fixture `backend`."""
+    """Every rule for a blobstore backend; a subclass overrides the fixture `backend`, and `cramped` where it can."""
 
     pytestmark = pytest.mark.asyncio
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qwasr_blobstore.protocol import Blobstore, Container, NamePage, Reader
 
 __all__ = [
@@ -18,12 +21,14 @@ __all__ = [
     "pages",
     "pattern",
     "put",
+    "put_all",
     "rest",
     "same",
 ]
 
 END: Final = 2**64 - 1
 MAX_PIECE_BYTES: Final = 1024 * 1024
+_AT_ONCE: Final = 64
 
 
 def fresh_name() -> str:
@@ -58,6 +63,17 @@ async def put(container: Container, name: str, data: bytes, *, piece: int = 256 
     except BaseException:
         writer.abort()
         raise
+
+
+async def put_all(container: Container, names: Iterable[str]) -> None:
+    """Write empty objects."""
+    left = iter(names)
+
+    async def work() -> None:
+        for name in left:
+            await put(container, name, b"")
+
+    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
 
 async def rest(reader: Reader) -> bytes:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from qwasr_blobstore.compliance._stored import all_names, fresh_container, pages, put
+from qwasr_blobstore.compliance._stored import all_names, fresh_container, pages, put, put_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from qwasr_blobstore.protocol import Blobstore, Container
+    from qwasr_blobstore.protocol import Blobstore
 
 __all__ = ["ListingRules"]
 
 _MANY = 2100  # more than two pages
 _MAX_PAGE = 1000
-_AT_ONCE = 64
 
 
 class ListingRules:
@@ -28,7 +24,7 @@ class ListingRules:
     async def test_a_listing_has_every_object_once_in_pages(self, backend: Blobstore) -> None:
         container = await fresh_container(backend)
         names = [f"object-{number}" for number in range(_MANY)]
-        await _put_all(container, names)
+        await put_all(container, names)
         found = await pages(container)
         assert len(found) > 1
         assert all(len(page.names) <= _MAX_PAGE for page in found)
@@ -39,7 +35,7 @@ class ListingRules:
         container = await fresh_container(backend)
         staying = [f"staying-{number}" for number in range(_MANY)]
         going = [f"going-{number}" for number in range(_MANY)]
-        await _put_all(container, (name for pair in zip(going, staying, strict=True) for name in pair))
+        await put_all(container, (name for pair in zip(going, staying, strict=True) for name in pair))
         page = await container.list_objects(None)
         listed, turn = list(page.names), 0
         while page.cursor is not None:
@@ -56,7 +52,7 @@ class ListingRules:
     async def test_two_listings_do_not_disturb_each_other(self, backend: Blobstore) -> None:
         container = await fresh_container(backend)
         names = {f"object-{number}" for number in range(_MANY)}
-        await _put_all(container, names)
+        await put_all(container, names)
         one, other = await container.list_objects(None), await container.list_objects(None)
         found_one, found_other = set(one.names), set(other.names)
         while one.cursor is not None or other.cursor is not None:
@@ -70,16 +66,6 @@ class ListingRules:
 
     async def test_deleted_objects_are_not_listed(self, backend: Blobstore) -> None:
         container = await fresh_container(backend)
-        await _put_all(container, ["a", "b", "c"])
+        await put_all(container, ["a", "b", "c"])
         await container.delete_objects(["b"])
         assert sorted(await all_names(container)) == ["a", "c"]
-
-
-async def _put_all(container: Container, names: Iterable[str]) -> None:
-    left = iter(names)
-
-    async def work() -> None:
-        for name in left:
-            await put(container, name, b"")
-
-    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
