@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -205,6 +206,20 @@ def test_a_worker_that_is_killed_is_started_again(start: Start, folder: Path) ->
     pids = eventually(lambda: found if len(found := began(folder)) == 2 else None)
     os.kill(pids[0], signal.SIGKILL)
     assert eventually(lambda: len(began(folder)) == 3)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux sets another process's limits")
+def test_a_worker_for_which_there_is_no_process_now_is_started_later(start: Start, folder: Path) -> None:
+    process = start("--workers", "2", "--admin-address", "127.0.0.1:0")
+    url = admin_url(lines_until(process, "2 workers"))
+    assert eventually(lambda: ready(url)[1]["workers"]["ready"] == 2)
+    limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # all that a process needs to be started
+    os.kill(began(folder)[0], signal.SIGKILL)
+    lines_until(process, "cannot be started")
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+    assert eventually(lambda: len(began(folder)) == 3)
+    assert eventually(lambda: ready(url)[1]["workers"]["ready"] == 2)
 
 
 def test_ready_names_the_backend_that_fails_and_why(start: Start, folder: Path) -> None:

@@ -78,6 +78,7 @@ class Supervisor:
         self._alive: set[WorkerProcess] = set()
         self._stopping = asyncio.Event()
         self._warm = asyncio.Event()  # the component is compiled, and the first worker serves
+        self._placing = asyncio.Lock()  # of whoever puts a worker into `_current`, so that none is lost to another
         self._failed_starts = 0
         self._restarts = 0
         self._gone = Totals()
@@ -184,11 +185,17 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began = loop.time()
-            present = self._current[number]
-            if present is not None and present in self._alive:  # a reload was faster
-                worker = present
-            else:
-                worker = self._current[number] = await self._start(number, self._left[number])
+            try:
+                worker = await self._place(number)
+            except OSError as error:  # too many processes or files, too little memory: all of that may pass
+                reason = error.strerror or str(error)
+                self._start_failed((f"no process can be started ({reason})", None))
+                delay_s = _longer(delay_s)
+                _logger.error("worker %d cannot be started (%s); next try in %.1f s", number, reason, delay_s)
+                if delay_s > _QUEUE_WAITS_S:
+                    self._drop_left(number)
+                await self._unless_stopping(asyncio.sleep(delay_s))
+                continue
             serves = await asyncio.shield(worker.started)
             self._drop_left(number)
             if serves:
@@ -200,15 +207,23 @@ class Supervisor:
                 return
             self._restarts += 1
             if not worker.started.result():
-                self._start_failed(worker)
+                self._start_failed(worker.failure)
             steady = loop.time() - began > _STEADY_S
-            delay_s = 0.0 if steady else min(max(delay_s * 2, _FIRST_DELAY_S), _LONGEST_DELAY_S)
+            delay_s = 0.0 if steady else _longer(delay_s)
             why = f": {worker.failure[0]}" if worker.failure else ""
             _logger.error("worker %d (pid %d) has died%s; next in %.1f s", number, worker.pid, why, delay_s)
             if delay_s <= _QUEUE_WAITS_S:
                 self._left[number], worker.listening = worker.listening, {}
             worker.close_listening()  # nobody accepts for so long: new connections go to the other workers
             await self._unless_stopping(asyncio.sleep(delay_s))
+
+    async def _place(self, number: int) -> WorkerProcess:
+        """Return the worker of a number, a new one if there is none."""
+        async with self._placing:
+            present = self._current[number]
+            if present is None or present not in self._alive:  # else a reload was faster
+                present = self._current[number] = await self._start(number, self._left[number])
+            return present
 
     def _drop_left(self, number: int) -> None:
         for one in self._left[number].values():
@@ -257,16 +272,19 @@ class Supervisor:
             if self._wanted > 1:
                 self._say(f"{self._wanted} workers")
 
-    def _start_failed(self, worker: WorkerProcess) -> None:
-        """Give up when there is no use in another try."""
-        if worker.failure is not None and not self._warm.is_set():
-            message, code = worker.failure  # wrong configuration, a missing file: it would fail in the same way again
-            raise WorkerError(message, code)
+    def _start_failed(self, failure: tuple[str, int | None] | None) -> None:
+        """Give up when there is no use in another try.
+
+        Args:
+            failure: why, and the exit code for that, where it is known.
+        """
+        reason, code = failure or ("see what they wrote before", None)
+        if failure is not None and not self._warm.is_set():
+            raise WorkerError(reason, code)  # wrong configuration, a missing file: it would fail in the same way again
         self._failed_starts += 1
         if self._failed_starts >= _MAX_FAILED_STARTS and not any(one.ready for one in self._workers):
-            reason = worker.failure[0] if worker.failure else "see what they wrote before"
             message = f"workers die as soon as they start, {self._failed_starts} times in succession: {reason}"
-            raise WorkerError(message, worker.failure[1] if worker.failure else None)
+            raise WorkerError(message, code)
 
     async def _unless_stopping(self, wait: Coroutine[Any, Any, Any]) -> None:
         """Wait for something, but not past the order to stop."""
@@ -333,10 +351,16 @@ class Supervisor:
                 reason = new.failure[0] if new.failure else "it died as it started"
                 _logger.error("the reload stops, and the workers that serve go on: %s", reason)
                 return
-            old, self._current[number] = self._current[number], new
+            async with self._placing:
+                old, self._current[number] = self._current[number], new
             if old is not None and old in self._alive:
                 old.close_listening()
                 old.stop()
                 await old.ended()
                 await self._leave(old)
         _logger.info("reloaded")
+
+
+def _longer(delay_s: float) -> float:
+    """Return how long to wait before the next start, after one that came so long after another."""
+    return min(max(delay_s * 2, _FIRST_DELAY_S), _LONGEST_DELAY_S)
