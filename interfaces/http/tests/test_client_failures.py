@@ -41,6 +41,29 @@ async def test_an_inner_address_that_is_not_named_is_prohibited() -> None:
     await client.close()
 
 
+@pytest.mark.parametrize("headers", [[("x", b"y")] * 9, [("x", b"y" * 1000)]], ids=["too many lines", "too many bytes"])
+async def test_a_request_with_more_headers_than_it_may_have_is_not_sent(headers: list[tuple[str, bytes]]) -> None:
+    options = AiohttpClientOptions(allow=("127.0.0.1",), max_headers=8, max_header_bytes=1000)
+    client = await AiohttpClient.connect(options)
+    seen: list[bytes] = []
+    async with peer(answers(OK, seen)) as port:
+        assert (await refusal(client, request(port, headers=headers))).case == "HTTP-request-header-section-size"
+        assert not seen
+        response = await client.send(request(port, headers=headers[:8] if len(headers) > 1 else [("x", b"y" * 995)]))
+        assert await body_of(response) == b"ok"
+    await client.close()
+
+
+@pytest.mark.parametrize("lines", [b"x: y\r\n" * 9, b"x: %b\r\n" % (b"y" * 200) * 7], ids=["too many", "too long"])
+async def test_a_response_with_more_headers_than_it_may_have_is_none(lines: bytes) -> None:
+    options = AiohttpClientOptions(allow=("127.0.0.1",), max_headers=8, max_header_bytes=1000)
+    client = await AiohttpClient.connect(options)
+    async with peer(answers(OK.replace(b"\r\n\r\n", b"\r\n" + lines + b"\r\n"))) as port:
+        code = await refusal(client, request(port))
+    assert code.case == "HTTP-response-header-section-size"
+    await client.close()
+
+
 async def test_entries_that_are_none_are_an_error_that_names_the_variable() -> None:
     with pytest.raises(OptionError, match="QWASR_HTTP_ALLOW"):
         await AiohttpClient.connect(AiohttpClientOptions(allow=("ftp://x",)))
@@ -139,7 +162,7 @@ async def test_a_body_may_take_long_if_it_never_pauses(client: AiohttpClient) ->
         (b"HTTP/1.1 200", "connection-terminated"),
         (b"nonsense\r\n\r\n", "HTTP-protocol-error"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20_000 + b"\r\n\r\n", "HTTP-response-header-size"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 300 + b"\r\n", "HTTP-protocol-error"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 300 + b"\r\n", "HTTP-response-header-section-size"),
     ],
 )
 async def test_a_head_that_is_none_has_its_code(client: AiohttpClient, data: bytes, case: str) -> None:

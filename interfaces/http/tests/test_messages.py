@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qwasr.errors import GuestTrap
 from qwasr.values import Err, Ok, Variant, WitError
 from qwasr_http.bodies import IncomingBody, OutgoingBody
-from qwasr_http.codes import ERROR_KIND, internal_error, status_of
+from qwasr_http.codes import ERROR_KIND, describe, internal_error, status_of
 from qwasr_http.fields import Fields
 from qwasr_http.host import Types
 from qwasr_http.messages import OutgoingRequest, OutgoingResponse, RequestOptions
@@ -109,10 +109,19 @@ def test_a_path_cannot_end_its_line_or_begin_a_fragment(path: str) -> None:
     assert path.isascii()
 
 
-def test_a_path_that_is_too_long_has_its_code() -> None:
+def test_a_path_that_is_too_long_is_refused_and_not_kept() -> None:
     request = outgoing()
-    request.set_path_with_query("/" + "a" * 10_000)
-    assert code_of(request) == Variant("HTTP-request-URI-too-long")
+    request.set_path_with_query("/" + "a" * 8191)
+    with pytest.raises(WitError):
+        request.set_path_with_query("/" + "b" * 8192)
+    assert request.to_client(None).path_with_query == "/" + "a" * 8191
+
+
+def test_an_authority_is_not_longer_than_a_name_can_be() -> None:
+    request = outgoing()
+    request.set_authority("a" * 253 + ":65535")
+    with pytest.raises(WitError):
+        request.set_authority("a" * 254)
 
 
 def test_headers_of_a_request_cannot_be_changed_any_more() -> None:
@@ -238,3 +247,11 @@ def test_every_error_code_has_a_status() -> None:
     assert status_of(Variant("HTTP-request-denied")) == 403
     assert status_of(Variant("DNS-timeout")) == 504
     assert status_of(internal_error()) == 500
+
+
+@pytest.mark.parametrize("text", ["a\n2026-01-01T00:00:00Z INFO forged", "\x1b[2J", "a" * 10_000_000])
+def test_what_a_guest_says_of_its_error_is_one_short_line_in_the_log(text: str) -> None:
+    shown = describe(internal_error(text))
+    assert shown.isprintable()
+    assert len(shown) < 1000
+    assert describe(internal_error("the shelf is empty")) == "internal-error: the shelf is empty"

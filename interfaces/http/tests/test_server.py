@@ -299,6 +299,32 @@ async def test_informational_responses_precede_the_response(connect: Connect) ->
     await server.close()
 
 
+async def test_informational_responses_that_no_one_takes_do_not_gather(connect: Connect) -> None:
+    sent: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def guest(request: IncomingRequest, out: ResponseOutparam) -> None:
+        large = Fields.from_list([("link", b"a" * 10_000)])
+        for number in range(100_000):
+            try:
+                out.send_informational(103, large)
+            except WitError:
+                sent.set_result(number)
+                break
+        ResponseOutparam.set(out, Ok(OutgoingResponse(Fields())))
+
+    server = HttpServer(HttpServerOptions(addresses=("127.0.0.1:0",)))
+    await server.start(PythonGuest(guest))  # type: ignore[arg-type]  # what the server needs of a guest
+    client = await connect(server)
+    await client.send(GET)
+    async with asyncio.timeout(20):
+        count = await sent
+    assert 0 < count < 10_000
+    for _ in range(count):
+        assert (await client.head())[0] == 103
+    assert (await client.answer()).status == 200
+    await server.close()
+
+
 class PythonGuest:
     """A guest whose handler is a Python function, for what no released WIT has."""
 

@@ -138,6 +138,39 @@ async def test_a_body_that_is_dropped_unfinished_is_no_response(serve: Serve, co
     assert_problem(await client.answer(), 500)
 
 
+def headers_of(count: int, value: str) -> bytes:
+    """A guest that answers with so many header lines of a name of six letters."""
+    fields = f"""
+      (local.set $d (call $fields))
+      (local.set $e (i32.const {count}))
+      (loop $next
+        (call $append (local.get $d) %name %value (i32.const 16))
+        (if (i32.load8_u (i32.const 16)) (then (unreachable)))
+        (br_if $next (local.tee $e (i32.sub (local.get $e) (i32.const 1)))))"""
+    start = guests._START.replace("(call $response (call $fields))", "(call $response (local.get $d))")
+    return guests.guest(fields + guests.HELLO.replace(guests._START, start), name="x-name", value=value, text="hello")
+
+
+@pytest.mark.parametrize(("count", "value"), [(9, "v"), (8, "v" * 120)], ids=["too many", "too long"])
+async def test_a_response_with_more_headers_than_it_may_have_is_a_500(
+    serve: Serve, connect: Connect, count: int, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = {"QWASR_HTTP_MAX_HEADERS": "8", "QWASR_HTTP_MAX_HEADER_BYTES": "1000"}
+    client = await connect(await serve(headers_of(count, value), **limits))
+    await client.send(GET)
+    assert_problem(await client.answer(), 500)
+    assert "HTTP-response-header-section-size" in caplog.text
+
+
+async def test_a_response_with_as_many_headers_as_it_may_have_is_sent(serve: Serve, connect: Connect) -> None:
+    limits = {"QWASR_HTTP_MAX_HEADERS": "8", "QWASR_HTTP_MAX_HEADER_BYTES": "1000"}
+    client = await connect(await serve(headers_of(8, "v" * (1000 // 8 - 10)), **limits))
+    await client.send(GET)
+    answer = await client.answer()
+    assert (answer.status, answer.body) == (200, b"hello")
+    assert [name for name, _ in answer.fields].count("x-name") == 8
+
+
 @pytest.mark.parametrize("length", ["4", "6"])
 async def test_a_body_of_another_length_than_announced_is_a_500(serve: Serve, connect: Connect, length: str) -> None:
     handle, texts = guests.with_header("content-length", length, guests.HELLO)

@@ -15,6 +15,7 @@ from qwasr.options import ConnectOptions, env
 from qwasr.values import Variant
 from qwasr_http.codes import HttpError
 from qwasr_http.destinations import Destinations, parse_authority
+from qwasr_http.limits import MAX_FIELDS, MAX_HEADER_BYTES, header_bytes
 
 if TYPE_CHECKING:
     import aiohttp
@@ -62,6 +63,20 @@ class AiohttpClientOptions(ConnectOptions):
         minimum=1,
         help="how many requests one call of a guest has under way at once, responses that it holds included",
     )
+    max_headers: int = env(
+        "QWASR_HTTP_MAX_GUEST_HEADERS",
+        default=MAX_FIELDS,
+        minimum=1,
+        maximum=10_000,
+        help="how many header lines a request of a guest may have, and the response to it",
+    )
+    max_header_bytes: int = env(
+        "QWASR_HTTP_MAX_GUEST_HEADER_BYTES",
+        default=MAX_HEADER_BYTES,
+        minimum=256,
+        maximum=1024 * 1024,
+        help="all header lines of a request of a guest together, and of the response to it, bytes",
+    )
 
 
 class AiohttpClient:
@@ -100,7 +115,13 @@ class AiohttpClient:
         except ValueError as error:
             message = f"QWASR_HTTP_ALLOW or QWASR_HTTP_PRIVATE_NETWORKS does not fit: {error}"
             raise OptionError(message) from None
-        session = make_session(destinations, options.connect_timeout_s, options.max_connections)
+        session = make_session(
+            destinations,
+            options.connect_timeout_s,
+            options.max_connections,
+            max_headers=options.max_headers,
+            max_header_bytes=options.max_header_bytes,
+        )
         return cls(options, destinations, session, ClientCertificates())
 
     async def check(self) -> None:
@@ -158,6 +179,9 @@ class AiohttpClient:
             raise HttpError(Variant("destination-IP-prohibited"))
         options = self._options
         tls = await self._tls(request)
+        size = header_bytes(request.headers)
+        if len(request.headers) > options.max_headers or size > options.max_header_bytes:
+            raise HttpError(Variant("HTTP-request-header-section-size", size))
         length = None if request.body is None else request.body.length
         body = await _body(request)
         timeout = ClientTimeout(
@@ -178,6 +202,10 @@ class AiohttpClient:
                 )
         except Exception as error:
             raise HttpError(error_code(error)) from error
+        size = header_bytes(response.raw_headers)
+        if size > options.max_header_bytes:
+            response.close()
+            raise HttpError(Variant("HTTP-response-header-section-size", size))
         return response, request.between_bytes_timeout_s or options.read_timeout_s
 
     async def _tls(self, request: ClientRequest) -> Any:

@@ -96,6 +96,8 @@ def _code(error: BaseException) -> Variant | None:
         return _tls_code(error)
     if isinstance(error, LineTooLong):
         return Variant("HTTP-response-header-size", FieldSizePayload())
+    if isinstance(error, HttpProcessingError) and "Too many headers" in error.message:
+        return Variant("HTTP-response-header-section-size")
     if isinstance(error, PayloadEncodingError | aiohttp.ClientPayloadError):
         return Variant("HTTP-response-incomplete")
     if isinstance(error, aiohttp.ServerDisconnectedError):

@@ -17,6 +17,7 @@ __all__ = [
     "FieldSizePayload",
     "HttpError",
     "TlsAlertReceivedPayload",
+    "describe",
     "internal_error",
     "status_of",
     "stream_failed",
@@ -102,6 +103,19 @@ class FieldSizePayload:
 
     field_name: str | None = None
     field_size: int | None = None
+
+
+_MAX_SHOWN: Final = 500  # characters of what a guest says of its error
+
+
+def describe(code: Variant) -> str:
+    """Return a code for the log: one line of bounded length, whatever a guest has put into it."""
+    if code.value is None:
+        return code.case
+    text = str(code.value)
+    if len(text) > _MAX_SHOWN:
+        text = f"{text[:_MAX_SHOWN]} …"
+    return f"{code.case}: {text if text.isprintable() else ascii(text)}"
 
 
 def internal_error(message: str | None = None) -> Variant:

@@ -137,9 +137,9 @@ class Connection(RequestHandler):
         return self._server.date
 
     @property
-    def max_body_bytes(self) -> int:
-        """The longest body of a request."""
-        return self._server.limits.body_bytes
+    def limits(self) -> Limits:
+        """What its client may do."""
+        return self._server.limits
 
     @property
     def draining(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from qwasr_http.limits import header_bytes
+
 if TYPE_CHECKING:
     from qwasr_http.exchange import Exchange
     from qwasr_http.limits import Limits
@@ -22,10 +24,7 @@ def examine(exchange: Exchange, limits: Limits) -> tuple[int, str] | None:
         The status and the sentence that the request is refused with; ``None`` if it is not.
     """
     message = exchange.message
-    size = 0
-    for name, value in message.raw_headers:
-        size += len(name) + len(value) + 4  # a colon, a space, the end of the line
-    if size > limits.header_bytes:
+    if header_bytes(message.raw_headers) > limits.header_bytes:
         return 431, f"The header lines are longer than {limits.header_bytes} bytes."
     path, headers = message.path, message.headers
     if path[0] == "/" or path == "*":

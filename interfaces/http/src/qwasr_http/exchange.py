@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qwasr.errors import CpuLimitExceeded, DeadlineExceeded, Overloaded
 from qwasr.values import Variant, WitError
 from qwasr_http import wire
-from qwasr_http.codes import internal_error, status_of
+from qwasr_http.codes import describe, internal_error, status_of
 from qwasr_http.limits import BodyTooLarge
 from qwasr_http.messages import content_length
 from qwasr_http.received import RequestHalf
@@ -126,7 +126,9 @@ class Exchange(RequestHalf):
             sink.finished = True
         self._sink = sink
         sink.outlet = self
-        if self._bodyless:
+        if not self.protocol.limits.permit(response.entries):
+            sink.failure = Variant("HTTP-response-header-section-size")
+        elif self._bodyless:
             sink.expected = None
         else:
             try:
@@ -136,13 +138,16 @@ class Exchange(RequestHalf):
             else:
                 if sink.finished and length is not None and length != sink.written:
                     sink.failure = Variant("HTTP-response-body-size", sink.written)
-        self.stir()
+        if sink.failure is not None:
+            self._break_off(sink.failure)  # at once: the guest may not survive what it now writes
+        else:
+            self.stir()
 
     def respond_error(self, code: Variant) -> None:
         """Answer with the status that a guest's error stands for; its message is for the log."""
         if self._phase != _OPEN:
             return
-        _log.warning("the guest answered with the error %s: %s", code.case, code.value, extra={"call": self.request_id})
+        _log.warning("the guest answered with the error %s", describe(code), extra={"call": self.request_id})
         self.problem(status_of(code), "The application answered with an error.", code=code.case)
 
     def inform(self, status: int, entries: list[Entry]) -> None:
@@ -151,6 +156,10 @@ class Exchange(RequestHalf):
             raise WitError(internal_error("an informational response has a status of 102 to 199"))
         if self._phase != _OPEN:
             raise WitError(Variant("HTTP-protocol-error"))
+        if not self.protocol.limits.permit(entries):
+            raise WitError(Variant("HTTP-response-header-section-size"))
+        if self.protocol.writing_paused:  # nothing else would keep them from gathering without end
+            raise WitError(internal_error("the client does not take what was sent before"))
         if self.message.version >= (1, 1):
             self._write(wire.informational(status, entries))
 
@@ -228,8 +237,7 @@ class Exchange(RequestHalf):
 
     def _break_off(self, code: Variant) -> None:
         """Give up on a body that will not be complete."""
-        detail = f"{code.case}{'' if code.value is None else f': {code.value}'}"
-        _log.error("the guest's response is broken (%s)", detail, extra={"call": self.request_id})
+        _log.error("the guest's response is broken (%s)", describe(code), extra={"call": self.request_id})
         if self._phase == _SET:
             self.problem(500, "The application's response is broken.")
         else:

@@ -8,18 +8,17 @@ a request's authority), and are not among the fields of an incoming message eith
 from __future__ import annotations
 
 import re
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
-from qwasr.call import current_call
 from qwasr.errors import GuestTrap
 from qwasr.hosting import HostResource
 from qwasr.values import Variant, WitError
+from qwasr_http.held import MAX_HELD_BYTES, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FORBIDDEN", "MAX_FIELDS_BYTES", "MAX_HELD_BYTES", "Entry", "Fields", "entries_from_wire", "fields_size"]
+__all__ = ["FORBIDDEN", "MAX_FIELDS_BYTES", "Entry", "Fields", "entries_from_wire", "fields_size"]
 
 Entry = tuple[str, str, bytes]
 """A field: its name in lower case, its name as it was given, its value."""
@@ -42,9 +41,6 @@ FORBIDDEN: Final = frozenset(
 MAX_FIELDS_BYTES: Final = 128 * 1024
 """How much one `fields` may hold; more is a trap, since the WIT has no error for it."""
 
-MAX_HELD_BYTES: Final = 4 * 1024 * 1024
-"""How much all `fields` of one call may hold in this process's memory; more is a trap."""
-
 _FREE_BYTES: Final = 4 * 1024  # fields that weigh less are not counted: ten thousand of them, the most, weigh 40 MiB
 _ENTRY_WEIGHT_BYTES: Final = 224  # of an entry in memory, beside its bytes: a tuple, two texts, the bytes' own head
 _ENTRY_OVERHEAD_BYTES: Final = 32  # what an entry costs beside its bytes, as HTTP/2 counts it (RFC 9113, 6.5.2)
@@ -56,19 +52,6 @@ _FORBIDDEN: Final = Variant("forbidden")
 _IMMUTABLE: Final = Variant("immutable")
 
 
-class _Ledger:
-    """What the fields of one call weigh together, in bytes; it knows the call by its id and so keeps nothing alive."""
-
-    __slots__ = ("call", "held")
-
-    def __init__(self, call: str) -> None:
-        self.call = call
-        self.held = 0
-
-
-_ledger: ContextVar[_Ledger | None] = ContextVar("qwasr_http_fields", default=None)
-
-
 class _Weighed(list[Entry]):
     """A list of entries that counts against `MAX_HELD_BYTES` as long as anyone has it, be it a message that is sent."""
 
@@ -77,15 +60,7 @@ class _Weighed(list[Entry]):
     def __init__(self, entries: Iterable[Entry], weight: int) -> None:
         super().__init__(entries)
         self._weight = 0
-        try:
-            call = current_call().id
-        except LookupError:  # a host's own fields
-            call = ""
-        ledger = _ledger.get()
-        if ledger is None or ledger.call != call:
-            ledger = _Ledger(call)
-            _ledger.set(ledger)
-        self._ledger = ledger
+        self._ledger = ledger()
         self.weigh(weight)
 
     def weigh(self, weight: int) -> None:

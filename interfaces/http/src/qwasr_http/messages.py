@@ -27,7 +27,7 @@ _MAX_TARGET_BYTES: Final = 8 * 1024
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
 _TARGET: Final = re.compile(r"[!-\"$-~]*")  # visible ASCII but "#", which would begin a fragment
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}")
-_AUTHORITY: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_AUTHORITY: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _SCHEMES: Final = {"HTTP": "http", "HTTPS": "https"}
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -67,9 +67,10 @@ class OutgoingRequest(HostResource):
         return self._path_with_query
 
     def set_path_with_query(self, path_with_query: str | None) -> None:
-        """Set path and query; an error when it cannot be sent so."""
+        """Set path and query; an error when it cannot be sent so, or is longer than 8 KiB."""
         if path_with_query is not None and (
-            _TARGET.fullmatch(path_with_query) is None
+            len(path_with_query) > _MAX_TARGET_BYTES
+            or _TARGET.fullmatch(path_with_query) is None
             or (path_with_query not in ("", "*") and path_with_query[0] not in "/?")
         ):
             raise WitError
@@ -116,8 +117,6 @@ class OutgoingRequest(HostResource):
         if scheme is None or self._authority is None:
             raise WitError(Variant("HTTP-request-URI-invalid"))
         target = self._path_with_query or "/"
-        if len(target) > _MAX_TARGET_BYTES:
-            raise WitError(Variant("HTTP-request-URI-too-long"))
         self._check_length()
         method = self._method.value if self._method.case == "other" else self._method.case.upper()
         request = ClientRequest(

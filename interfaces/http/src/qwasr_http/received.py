@@ -120,7 +120,7 @@ class RequestHalf:
         return self._source is not None and self._source.waiting
 
     def _check_size(self) -> None:
-        limit = self.protocol.max_body_bytes
+        limit = self.protocol.limits.body_bytes
         if self.payload.total_bytes > limit:
             message = f"the request's body is longer than {limit} bytes (QWASR_HTTP_MAX_BODY_BYTES)"
             raise BodyTooLarge(message)

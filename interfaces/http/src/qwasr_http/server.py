@@ -68,14 +68,14 @@ class HttpServerOptions(ConnectOptions):
         default=MAX_FIELDS,
         minimum=1,
         maximum=10_000,
-        help="how many header lines a request may have",
+        help="how many header lines a request may have, and a response of a guest",
     )
     max_header_bytes: int = env(
         "QWASR_HTTP_MAX_HEADER_BYTES",
         default=MAX_HEADER_BYTES,
         minimum=256,
         maximum=1024 * 1024,
-        help="all header lines of a request together, bytes",
+        help="all header lines of a request together, and of a response of a guest, bytes",
     )
     head_timeout_s: float = env(
         "QWASR_HTTP_HEAD_TIMEOUT_S",

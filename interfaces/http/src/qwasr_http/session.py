@@ -16,6 +16,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from qwasr_http.client_errors import AddressProhibited, DnsTimeout, error_code
+from qwasr_http.limits import MAX_FIELDS, MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AiohttpResponse", "CheckingResolver", "UploadPayload", "headers_of", "make_session", "target_of", "url_of"]
 
-_MAX_LINE_BYTES: Final = 16 * 1024
-_MAX_FIELDS: Final = 256
+_MAX_STATUS_LINE_BYTES: Final = 16 * 1024
 _READ_BUFFER_BYTES: Final = 64 * 1024
 _KEEP_ALIVE_S: Final = 15.0  # shorter than what most servers keep, so that few requests meet a closing connection
 # The guest's headers are the request's: aiohttp adds none but host, content-length and transfer-encoding.
@@ -85,7 +85,13 @@ class CheckingResolver(AbstractResolver):
 
 
 def make_session(
-    destinations: Destinations, connect_timeout_s: float, max_connections: int, resolver: AbstractResolver | None = None
+    destinations: Destinations,
+    connect_timeout_s: float,
+    max_connections: int,
+    resolver: AbstractResolver | None = None,
+    *,
+    max_headers: int = MAX_FIELDS,
+    max_header_bytes: int = MAX_HEADER_BYTES,
 ) -> aiohttp.ClientSession:
     """Return a session for guests' requests.
 
@@ -94,6 +100,8 @@ def make_session(
         connect_timeout_s: how long resolving a name may take, seconds.
         max_connections: how many connections there are at once.
         resolver: asks for names; the system's when not given.
+        max_headers: how many header lines a response may have.
+        max_header_bytes: the longest of them.
     """
     connector = aiohttp.TCPConnector(
         resolver=CheckingResolver(destinations, connect_timeout_s, resolver),
@@ -110,9 +118,9 @@ def make_session(
         skip_auto_headers=_AUTOMATIC_HEADERS,
         timeout=aiohttp.ClientTimeout(total=None),
         read_bufsize=_READ_BUFFER_BYTES,
-        max_line_size=_MAX_LINE_BYTES,
-        max_field_size=_MAX_LINE_BYTES,
-        max_headers=_MAX_FIELDS,
+        max_line_size=_MAX_STATUS_LINE_BYTES,
+        max_field_size=max_header_bytes,
+        max_headers=max_headers,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from qwasr.values import Variant
 from qwasr_http.codes import stream_failed
+from qwasr_http.held import Hold
 from qwasr_wasi.poll import Unwatch, Waiters, Wake, wait_until
 from qwasr_wasi.streams import MAX_PIECE_BYTES, StreamClosed, StreamFailed
 
@@ -48,6 +49,7 @@ class BodySink:
     """
 
     __slots__ = (
+        "_hold",
         "_pieces",
         "_waiters",
         "code_case",
@@ -69,6 +71,7 @@ class BodySink:
         self.finished = False
         self.failure: Variant | None = None
         self.open = False
+        self._hold: Hold | None = None
         self._pieces: list[bytes] = []
         self._waiters: Waiters | None = None
 
@@ -85,6 +88,10 @@ class BodySink:
         self.written += len(data)
         if self.expected is not None and self.written > self.expected:
             raise self._wrong_length()
+        if self.outlet is None:
+            if self._hold is None:
+                self._hold = Hold()
+            self._hold.add(len(data))
         self._pieces.append(data)
         self.size += len(data)
         if self.outlet is not None:
@@ -123,7 +130,7 @@ class BodySink:
         """Return everything that has gathered (the outlet's)."""
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._pieces, self.size = [], 0
+        self._forget()
         self.notify()
         return data
 
@@ -144,9 +151,14 @@ class BodySink:
         """Give the body up: the guest writes no more, the outlet breaks the message off."""
         if self.failure is None and not self.finished:
             self.failure = code
+            if self.outlet is None:
+                self._forget()
             self.notify()
             if self.outlet is not None:
                 self.outlet.stir()
+
+    def _forget(self) -> None:
+        self._pieces, self.size, self._hold = [], 0, None
 
     def notify(self) -> None:
         """Wake who waits for room."""
