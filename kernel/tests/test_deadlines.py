@@ -119,6 +119,30 @@ async def test_a_lifted_deadline_does_not_come_back(guest: Guest) -> None:
     assert await invoke(guest, stream) == "done"
 
 
+async def test_a_deadline_that_was_lifted_can_count_anew(guest: Guest) -> None:
+    async def stream() -> None:
+        call = current_call()
+        assert isinstance(call, GuestCall)
+        call.lift_deadline()
+        await asyncio.sleep(0.2)
+        call.resume_deadline()
+        await asyncio.sleep(60)
+
+    with pytest.raises(DeadlineExceeded):
+        await invoke(guest, stream)
+
+
+async def test_a_deadline_that_is_resumed_after_the_invocation_ends_nobody(guest: Guest) -> None:
+    function: Any = asyncio.sleep
+    async with guest.call() as call:
+        await call.invoke(function, 0)
+        call.resume_deadline()
+        await asyncio.sleep(0.2)
+        await call.invoke(function, 0)
+        with pytest.raises(DeadlineExceeded):
+            await call.invoke(function, 60)
+
+
 async def test_every_block_closes_its_store(guest: Guest) -> None:
     before = Store.closed
     with pytest.raises(DeadlineExceeded):

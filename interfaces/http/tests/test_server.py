@@ -349,5 +349,7 @@ class PythonGuest:
 
     def lift_deadline(self) -> None: ...
 
+    def resume_deadline(self) -> None: ...
+
     async def invoke(self, function: None, *arguments: Any) -> None:
         self._handler(*arguments)

@@ -132,6 +132,23 @@ async def test_the_deadline_ends_when_the_response_begins(serve: Serve, connect:
     assert (await client.answer()).body == b"firstsecond"
 
 
+async def test_a_guest_that_goes_on_after_its_response_has_the_deadlines_time_once_more(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = f"{guests.HELLO} {guests.NEVER}"
+    server = await serve(guests.guest(handle, text="hello"), QWASR_GUEST_TIMEOUT_S="0.3")
+    client = await connect(server)
+    await client.send(GET)
+    answer = await client.answer()
+    assert (answer.status, answer.body, answer.whole) == (200, b"hello", True)
+    async with asyncio.timeout(10):
+        while server.running:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    assert "QWASR_GUEST_TIMEOUT_S" in caplog.text
+    await client.send(GET)
+    assert (await client.answer()).body == b"hello", "the connection is none the worse"
+
+
 async def test_a_body_that_is_dropped_unfinished_is_no_response(serve: Serve, connect: Connect) -> None:
     client = await connect(await serve(guests.guest(guests.UNFINISHED, text="partial")))
     await client.send(GET)

@@ -67,7 +67,12 @@ class Deadlines:
         task: Any = current_task()
         call._task = task
         call._cancelling = task.cancelling()  # type: ignore[misc]  # as above
-        loop = task.get_loop()
+        self.resume(call)
+
+    def resume(self, call: Timed) -> None:
+        """Start the clock anew for the task of a call that has begun."""
+        loop = call._task.get_loop()
+        self._ends.pop(call, None)  # the order is that of the ends
         self._ends[call] = end = loop.time() + self.limit_s
         if self._timer is None:
             self._timer = loop.call_at(end, self._ring, loop)

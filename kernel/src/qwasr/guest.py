@@ -114,7 +114,7 @@ class GuestCall(TimedCall):
     """
 
     # This is on the path of every request: no generator-based context manager, no attribute dictionary, no timer.
-    __slots__ = ("_cpu_before_s", "_guest", "_limited", "_token", "cpu_s")
+    __slots__ = ("_cpu_before_s", "_guest", "_limited", "_token", "_under_way", "cpu_s")
 
     _token: Token[CallInfo]
 
@@ -124,6 +124,7 @@ class GuestCall(TimedCall):
         self.guest = guest.name
         self._guest = guest
         self._limited = True
+        self._under_way = False
         self._expired = False
         self._task = None
         self.cpu_s = 0.0
@@ -168,6 +169,7 @@ class GuestCall(TimedCall):
             GuestError: it trapped, exited, could not be instantiated, or a host function failed.
         """
         deadlines = self._guest._deadlines
+        self._under_way = True
         if self._limited:
             deadlines.begin(self)
         try:
@@ -178,6 +180,7 @@ class GuestCall(TimedCall):
                 raise DeadlineExceeded(message) from None
             raise
         finally:
+            self._under_way = False
             self.cpu_s = self.store.cpu_s - self._cpu_before_s
             deadlines.end(self)
             if self._expired:  # it ended in the very moment in which its time was up
@@ -195,6 +198,15 @@ class GuestCall(TimedCall):
         """
         self._limited = False
         self._guest._deadlines.end(self)
+
+    def resume_deadline(self) -> None:
+        """Take `lift_deadline` back: the invocation under way has the whole time once more, and those that follow.
+
+        For what a guest does after its response, which nobody waits for and nobody would end.
+        """
+        self._limited = True
+        if self._under_way:
+            self._guest._deadlines.resume(self)
 
     def lift_cpu_limit(self) -> None:
         """Let this call compute for as long as it likes, as a command does."""

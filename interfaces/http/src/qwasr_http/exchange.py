@@ -197,7 +197,7 @@ class Exchange(RequestHalf):
                 if sink.finished:
                     data += wire.LAST_CHUNK
             if sink.finished:
-                self._phase = _DONE
+                self._complete()
             if data:
                 self._write(data)
 
@@ -229,11 +229,18 @@ class Exchange(RequestHalf):
             framing += _CLOSE
         elif not minor:
             framing += _KEEP_ALIVE
-        self._phase = _DONE if sink.finished else _BEGUN
+        self._phase = _BEGUN
+        if sink.finished:
+            self._complete()
         head = wire.response_head(
             self._status, self._entries, framing, self.protocol.date, self.request_id, minor=minor
         )
         self._write(head + data if data else head)
+
+    def _complete(self) -> None:
+        self._phase = _DONE
+        if self.call is not None:
+            self.call.resume_deadline()  # the guest may work on, but not for ever
 
     def _break_off(self, code: Variant) -> None:
         """Give up on a body that will not be complete."""
