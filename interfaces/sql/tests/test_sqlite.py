@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import product
 from typing import TYPE_CHECKING
 
+import apsw
 import pytest
 
 from interfaces.sql.tests.databases import opened
+from qwasr.errors import BackendError
 from qwasr.values import Variant
 from qwasr_sql._session import Session
 from qwasr_sql._statements import query
@@ -192,6 +195,17 @@ async def test_a_database_is_no_larger_than_it_may_be(path: Path, where: str) ->
         "SELECT zeroblob(100000000)",
         "SELECT length(replace(hex(zeroblob(9000000)), '0', 'xx'))",
         f"SELECT 'a' LIKE '{'%a' * 600}'",
+        "SELECT length(trim(hex(zeroblob(100000)), hex(randomblob(100000))))",
+        "SELECT ltrim(zeroblob(100000), randomblob(100000))",
+        "SELECT RTRIM(zeroblob(100000), randomblob(100000))",
+        "SELECT instr(zeroblob(2000000), randomblob(1000000))",
+        "SELECT replace(zeroblob(2000000), randomblob(1000000), '')",
+        "SELECT unhex(hex(randomblob(100000)), hex(randomblob(100000)))",
+        "SELECT json_patch('{}', '{}')",
+        f"SELECT json_set('[]'{', 1, 2' * 100})",
+        f"SELECT {', '.join(['randomblob(4000000)'] * 60)}",
+        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT randomblob(10000) AS v FROM r ORDER BY v",
+        "WITH RECURSIVE r(n) AS (SELECT 1 UNION SELECT n + 1 FROM r) SELECT n FROM r GROUP BY hex(randomblob(10000))",
         f"SELECT {'(' * 20_000}1{')' * 20_000}",
         f"SELECT {' + '.join(['1'] * 5000)}",
     ],
@@ -202,15 +216,63 @@ async def test_what_would_take_too_much_of_the_host_is_an_error(db: SqliteDataba
     assert len((await db.query("SELECT 1")).rows) == 1
 
 
-async def test_a_statement_of_slow_steps_is_stopped_as_well(db: SqliteDatabase) -> None:
-    slow = "length(replace(hex(randomblob(1000000)), '0', '11'))"
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(db.query(ENDLESS.replace("count(*)", f"sum({slow})")), 0.1)
+@pytest.mark.parametrize(
+    "slow",
+    [
+        ENDLESS.replace("count(*)", "sum(length(replace(hex(randomblob(1000000)), '0', '11')))"),
+        f"SELECT {', '.join(['trim(zeroblob(4000), randomblob(4000))'] * 1000)}",  # no step where SQLite looks up
+    ],
+)
+async def test_a_statement_of_slow_steps_is_stopped_as_well(db: SqliteDatabase, slow: str) -> None:
+    call = asyncio.create_task(db.query(slow))
     worker = db._reader or db._writer
-    began_s = time.monotonic()
-    while worker._running:  # noqa: ASYNC110 - a thread tells nobody when it is free
+    while not worker._running:  # noqa: ASYNC110 - a thread tells nobody when it begins
         await asyncio.sleep(0.01)
-    assert time.monotonic() - began_s < 2, "it ran on"
+    call.cancel()
+    began_s = time.monotonic()
+    while worker._running:  # noqa: ASYNC110 - nor when it is free
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - began_s < 5, "it ran on"
+
+
+async def test_guarded_functions_are_sqlites_own(db: SqliteDatabase) -> None:
+    plain = apsw.Connection(":memory:")
+    values = ("NULL", "''", "'aXbXa'", "'a'", "x'61'", "x''", "12.50", "1e20", "-7", "'é🗝'", "x'610061'", "'4 1-42'")
+    for function in ("trim", "ltrim", "rtrim", "instr", "unhex"):
+        for first, second in product(values, values):
+            sql = f"SELECT typeof({function}({first}, {second})), {function}({first}, {second})"
+            assert [cell.value for cell in (await db.query(sql)).rows[0]] == [*plain.execute(sql).fetchone()], sql
+    for first, second, third in product(values, values, ("NULL", "''", "1.50", "'ö'")):
+        sql = f"SELECT hex(replace({first}, {second}, {third}))"
+        assert (await db.query(sql)).rows[0][0].value == plain.execute(sql).get, sql
+    plain.close()
+
+
+async def test_a_schema_may_use_guarded_functions(db: SqliteDatabase) -> None:
+    await db.execute("CREATE TABLE t (v TEXT, w TEXT AS (trim(v, '-')) STORED, CHECK (instr(v, '+') = 0))")
+    await db.execute("CREATE INDEX i ON t (replace(v, '-', ''))")
+    await db.execute("INSERT INTO t VALUES ('-a-')")
+    assert (await db.query("SELECT w FROM t WHERE replace(v, '-', '') = 'a'")).rows == [[Variant("str", "a")]]
+    with pytest.raises(SqlError, match="SQLITE_CONSTRAINT_CHECK"):
+        await db.execute("INSERT INTO t VALUES ('+')")
+
+
+async def test_what_sqlite_takes_of_memory_is_given_back_with_its_databases(path: Path) -> None:
+    before = apsw.hard_heap_limit(-1)
+    async with opened(path):
+        assert apsw.hard_heap_limit(-1) > before
+    assert apsw.hard_heap_limit(-1) == before
+    with pytest.raises(BackendError):
+        await Sqlite.connect(SqliteOptions(database=str(path.parent)))
+    assert apsw.hard_heap_limit(-1) == before
+
+
+@pytest.mark.parametrize("function", ["last_insert_rowid()", "changes()", "TOTAL_CHANGES()"])
+async def test_what_tells_of_another_statement_is_refused(db: SqliteDatabase, function: str) -> None:
+    await db.execute("CREATE TABLE t (v)")
+    for sql in (f"SELECT {function}", f"INSERT INTO t VALUES ({function})"):
+        with pytest.raises(AccessDenied, match="RETURNING"):
+            await db.query(sql)
 
 
 def test_a_statement_that_is_cancelled_before_it_begins_is_stopped_as_well() -> None:

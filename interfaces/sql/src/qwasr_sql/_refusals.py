@@ -48,8 +48,18 @@ _REFUSED: Final = {
     apsw.SQLITE_CREATE_TEMP_VIEW: "a temporary view",
     apsw.SQLITE_CREATE_VTABLE: "a virtual table of this kind",
     apsw.SQLITE_PRAGMA: "this PRAGMA",
-    apsw.SQLITE_FUNCTION: "load_extension",
 }
+_FUNCTIONS: Final = {
+    "load_extension": "load_extension is not for guests",
+    **dict.fromkeys(
+        ("last_insert_rowid", "changes", "total_changes"),
+        "{} would tell of another statement, since connections are shared: use RETURNING, or what exec answers",
+    ),
+    **dict.fromkeys(
+        ("json_patch", "jsonb_patch"), "{} takes the time of one text's length by the other's: use json_set"
+    ),
+}
+_OTHERWISE: Final = "{} is not for guests: each statement is a transaction in its one database"
 _TEMPORARY: Final = {
     apsw.SQLITE_CREATE_TABLE: apsw.SQLITE_CREATE_TEMP_TABLE,
     apsw.SQLITE_CREATE_VIEW: apsw.SQLITE_CREATE_TEMP_VIEW,
@@ -61,14 +71,14 @@ class Refusals:
     """The authorizer of one connection: it says no, and remembers to what.
 
     Attributes:
-        what: the last thing it refused, in words.
+        why: what it refused last, and why.
     """
 
-    __slots__ = ("_ours", "what")
+    __slots__ = ("_ours", "why")
 
     def __init__(self) -> None:
         self._ours = False
-        self.what = ""
+        self.why = ""
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
@@ -85,14 +95,20 @@ class Refusals:
     def __call__(self, operation: int, first: str | None, second: str | None, db: str | None, _by: str | None) -> int:
         if db == "temp":
             operation = _TEMPORARY.get(operation, operation)
+        if self._ours:
+            return int(apsw.SQLITE_OK)
+        if operation == apsw.SQLITE_FUNCTION:
+            why = _FUNCTIONS.get(second or "")
+            return int(apsw.SQLITE_OK) if why is None else self._no(why.format(second))
         name = _REFUSED.get(operation)
         if (
             name is None
-            or self._ours
             or (operation == apsw.SQLITE_PRAGMA and first in _PRAGMAS and (second is None or first in _QUESTIONS))
-            or (operation == apsw.SQLITE_FUNCTION and second != "load_extension")
             or (operation == apsw.SQLITE_CREATE_VTABLE and second in _MODULES)
         ):
             return int(apsw.SQLITE_OK)
-        self.what = name
+        return self._no(_OTHERWISE.format(name))
+
+    def _no(self, why: str) -> int:
+        self.why = why
         return int(apsw.SQLITE_DENY)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import apsw
 
 from qwasr_sql._affinity import Columns
+from qwasr_sql._functions import guard_functions
+from qwasr_sql._place import Moved, Place
 from qwasr_sql._refusals import Refusals
 from qwasr_sql.errors import AccessDenied, DoesNotFit, SqlError, TooLarge, Unavailable
 from qwasr_sql.limits import MAX_SQL_BYTES
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["Bounds", "Session"]
 
 _WAL_BYTES: Final = 64 * 1024**2  # what a large transaction leaves of its log
-_VALUE_BYTES: Final = 16 * 1024**2  # the largest value, also one that is only worked out
-_PATTERN_BYTES: Final = 1000  # LIKE takes the time of the pattern's length by the text's, and cannot be stopped
+_VALUE_BYTES: Final = 4 * 1024**2  # the largest value, also one that is only worked out, unless a result may be larger
+# LIKE takes the time of the pattern's length by the text's, and cannot be stopped: about a second, then. It is not
+# among the guarded functions, for an index would serve it no more.
+_PATTERN_BYTES: Final = 200
+_ARGUMENTS: Final = 127  # of a function: each of json_insert moves all of its text
 _STEPS: Final = 20_000  # of SQLite's machine between two looks whether to stop: about a millisecond
 _WAIT_S: Final = 0.025  # at most between two looks whether another process still writes
 _KINDS: Final[dict[int, type[SqlError]]] = {
@@ -40,9 +45,9 @@ _KINDS: Final[dict[int, type[SqlError]]] = {
     apsw.SQLITE_CORRUPT: Unavailable,
     apsw.SQLITE_NOTADB: Unavailable,
     apsw.SQLITE_TOOBIG: TooLarge,
+    apsw.SQLITE_NOMEM: TooLarge,
     apsw.SQLITE_READONLY: AccessDenied,
     apsw.SQLITE_PERM: AccessDenied,
-    apsw.SQLITE_AUTH: AccessDenied,
 }
 
 
@@ -65,21 +70,25 @@ class Session:
         path: the database file; `None` is a database in memory.
         options: how it is opened.
         writes: whether it may write.
+        create: whether one that writes makes the file when it is not there.
 
     Raises:
         SqlError: it cannot be opened.
     """
 
-    def __init__(self, path: str | None, options: SqliteOptions, *, writes: bool) -> None:
+    def __init__(self, path: str | None, options: SqliteOptions, *, writes: bool, create: bool = True) -> None:
         self.bounds = Bounds(options.max_rows, options.max_result_bytes)
         self.known: dict[str, Statement] = {}  # what statements are, by their text
         self._cancelled = False
         self._busy_s = options.busy_timeout_s
         self._busy_until_s = 0.0
         self._refusals = Refusals()
-        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writes else 0)
+        self._writes = writes
+        self.place: Place | None = None  # where its file was when it was opened
+        create = create and writes
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         try:
-            if path is not None and writes:
+            if path is not None and create:
                 _make(path)
             self.connection = apsw.Connection(path or ":memory:", flags=flags)
         except OSError as error:
@@ -87,11 +96,13 @@ class Session:
         except apsw.Error as error:
             raise Unavailable(f"the database cannot be opened: {error}") from None
         self._columns = Columns(self.connection)
+        self.connection.limit(apsw.SQLITE_LIMIT_LENGTH, max(_VALUE_BYTES, options.max_result_bytes))
+        self._plain = guard_functions(self.connection, lambda: self._cancelled)
         try:
             with self.explained():
                 self._set_up(path, options, writes=writes)
         except BaseException:
-            self.connection.close()
+            self.close()
             raise
 
     def _set_up(self, path: str | None, options: SqliteOptions, *, writes: bool) -> None:
@@ -105,15 +116,18 @@ class Session:
                 raise Unavailable("the file's disk cannot keep a write-ahead log; it has to be a local one")
             connection.pragma("synchronous", options.synchronous)
             connection.pragma("journal_size_limit", _WAL_BYTES)
+            connection.pragma("schema_version")  # the log is made by the first who reads
+            self.place = Place(path)
+        connection.pragma("temp_store", 2)  # in memory, which is bounded; files for sorting would not be
         connection.pragma("foreign_keys", True)
         connection.pragma("trusted_schema", False)  # functions in a schema that a guest wrote are no one's to trust
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         for quoted in (apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_DQS_DDL):
             connection.config(quoted, 0)  # or a misspelt "column" would silently be a text
         connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
-        connection.limit(apsw.SQLITE_LIMIT_LENGTH, max(_VALUE_BYTES, options.max_result_bytes))
         connection.limit(apsw.SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES)
         connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _PATTERN_BYTES)
+        connection.limit(apsw.SQLITE_LIMIT_FUNCTION_ARG, _ARGUMENTS)
         page_bytes = int(connection.pragma("page_size"))
         most_bytes = options.memory_bytes if path is None else options.max_bytes
         connection.pragma("max_page_count", max(1, most_bytes // page_bytes))
@@ -132,7 +146,15 @@ class Session:
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
+        if self.place is not None and self._writes:
+            try:
+                self.place.check()
+            except Moved:
+                # SQLite leaves what was acknowledged in the log then, which lies where no file is, or another one.
+                with contextlib.suppress(apsw.Error):
+                    self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.connection.close()
+        self._plain.close()
 
     def control(self, sql: str) -> None:
         """Run a statement of the host's own, such as BEGIN.
@@ -171,8 +193,10 @@ class Session:
         extended: int = getattr(error, "extendedresult", result)
         code = str(apsw.mapping_extended_result_codes.get(extended) or apsw.mapping_result_codes.get(result) or "")
         message = str(error)
-        if result == apsw.SQLITE_AUTH:
-            message = f"{self._refusals.what} is not for guests: each statement is a transaction in its one database"
+        if result == apsw.SQLITE_AUTH or message.startswith("not authorized to use function"):
+            return AccessDenied(self._refusals.why, "SQLITE_AUTH")
+        if result == apsw.SQLITE_NOMEM:
+            message = f"{message}: more than statements may take (QWASR_SQL_WORK_BYTES)"
         if result == apsw.SQLITE_BUSY:
             message = f"{message}: another process writes, so the database is unavailable"
         return _KINDS.get(result, SqlError)(message, code)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from qwasr_sql._session import Session
 
-__all__ = ["Worker"]
+__all__ = ["CLOSE_S", "Worker"]
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("qwasr.sql")
-_CLOSE_S: Final = 5.0  # what runs has so long to end by itself
+CLOSE_S: Final = 5.0  # what runs has so long to end by itself, in seconds
 
 
 class _Job(Generic[T]):
@@ -69,7 +69,7 @@ class Worker:
         """Have a function work on a session before anything that comes later; what it raises is logged."""
         self._put(work).answer.add_done_callback(_log_failure)
 
-    def close(self, limit_s: float = _CLOSE_S) -> None:
+    def close(self, limit_s: float = CLOSE_S) -> None:
         """Let the threads finish what they were asked for, and close the sessions; it blocks until then.
 
         Args:

@@ -67,6 +67,13 @@ class SqliteOptions(ConnectOptions):
         maximum=2**40,
         help="size of each database in memory, bytes; writing above it is an error",
     )
+    work_bytes: int = env(
+        "QWASR_SQL_WORK_BYTES",
+        default=128 * 1024**2,
+        minimum=16 * 1024**2,
+        maximum=2**40,
+        help="what all statements in a database may take of memory together, what they sort included, bytes",
+    )
     max_rows: int = env(
         "QWASR_SQL_MAX_ROWS", default=10_000, minimum=1, maximum=200_000, help="how many rows a result may have"
     )
