@@ -6,7 +6,8 @@ import asyncio
 import base64
 import socket
 import ssl
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from interfaces.http.tests.http_peers import OK, Names, answers, body_of, client
 from qwasr.errors import OptionError
 from qwasr.values import Variant
 from qwasr_http.client import AiohttpClient, AiohttpClientOptions
+from qwasr_http.session import SystemResolver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +114,29 @@ async def test_a_name_that_takes_too_long_is_a_dns_timeout() -> None:
     async with client_with(Slow(), "slow.test") as client:
         code = await refusal(client, request(80, authority="slow.test", connect_timeout_s=5.0))
     assert code == Variant("DNS-timeout")
+
+
+async def test_hanging_look_ups_of_guests_do_not_hold_up_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_asked, answer = threading.Barrier(33), threading.Event()
+    ask = socket.getaddrinfo
+
+    def hanging(host: str, *arguments: Any, **named: Any) -> Any:
+        if not host.endswith(".test"):
+            return ask(host, *arguments, **named)
+        all_asked.wait(30)
+        assert answer.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    resolver = SystemResolver()
+    lookups = [asyncio.ensure_future(resolver.resolve(f"a{number}.test")) for number in range(32)]
+    try:
+        await asyncio.to_thread(all_asked.wait, 30)
+        async with asyncio.timeout(30):
+            assert await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+    finally:
+        answer.set()
+        await asyncio.gather(*lookups)
 
 
 async def test_the_connect_timeout_covers_the_name_too() -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 from aiohttp.payload import AsyncIterablePayload
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from qwasr_http.client_errors import AddressProhibited, DnsTimeout, error_code
 from qwasr_http.limits import MAX_FIELDS, MAX_HEADER_BYTES
+from qwasr_wasi.resolving import GuestResolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +26,54 @@ if TYPE_CHECKING:
     from qwasr_http.protocol import Upload
     from qwasr_http.sources import Payload
 
-__all__ = ["AiohttpResponse", "CheckingResolver", "UploadPayload", "headers_of", "make_session", "target_of", "url_of"]
+__all__ = [
+    "AiohttpResponse",
+    "CheckingResolver",
+    "SystemResolver",
+    "UploadPayload",
+    "headers_of",
+    "make_session",
+    "target_of",
+    "url_of",
+]
 
 _MAX_STATUS_LINE_BYTES: Final = 16 * 1024
 _READ_BUFFER_BYTES: Final = 64 * 1024
+_MAX_LOOKUPS: Final = 32  # at once; further ones wait
 _KEEP_ALIVE_S: Final = 15.0  # shorter than what most servers keep, so that few requests meet a closing connection
 # The guest's headers are the request's: aiohttp adds none but host, content-length and transfer-encoding.
 _AUTOMATIC_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 _target: ContextVar[Destination] = ContextVar("qwasr_http_target")
+
+
+class SystemResolver(AbstractResolver):
+    """The system's resolver, in threads that guests' look-ups have for themselves."""
+
+    def __init__(self) -> None:
+        self._resolver = GuestResolver(_MAX_LOOKUPS)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name; raise `OSError` when it cannot be resolved."""
+        found = await self._resolver.getaddrinfo(
+            host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+        return [
+            ResolveResult(
+                hostname=host,
+                host=f"{address[0]}%{address[3]}" if address[3:] and address[3] else address[0],  # of one link
+                port=address[1],
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Return: no one waits for a look-up that hangs."""
 
 
 class CheckingResolver(AbstractResolver):
@@ -52,7 +91,7 @@ class CheckingResolver(AbstractResolver):
     def __init__(self, destinations: Destinations, timeout_s: float, inner: AbstractResolver | None = None) -> None:
         self._destinations = destinations
         self._timeout_s = timeout_s
-        self._inner = inner or ThreadedResolver()
+        self._inner = inner or SystemResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

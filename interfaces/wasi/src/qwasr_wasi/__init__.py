@@ -7,6 +7,7 @@
 `bytestreams`  ready-made sources and sinks
 `clocks`, `randomness`, `cli`, `filesystem`, `sockets`    the other interfaces
 `protocol`     what a backend implements; `system` is the machine itself, `fake` a fixed one for tests
+`addresses`, `resolving`    which addresses are whose, and the system's resolver for guests
 `files`        mounted folders, and paths that stay inside of them
 `stdio`        a guest's output as lines of the log
 `hosts`        the list of all interfaces; `plugin` registers them

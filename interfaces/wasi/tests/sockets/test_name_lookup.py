@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,6 +126,48 @@ async def test_many_look_ups_that_hang_are_no_more_than_so_many() -> None:
     stream = await looked_up(guest, "one.more")
     assert code(stream.resolve_next_address) == "temporary-resolver-failure"
     await guest.leave()
+
+
+async def test_hanging_look_ups_of_guests_do_not_hold_up_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_asked, answer = threading.Barrier(33), threading.Event()
+    ask = socket.getaddrinfo
+
+    def hanging(host: str, *arguments: Any, **named: Any) -> Any:
+        if host.endswith(".guest"):
+            all_asked.wait(30)
+            assert answer.wait(60)
+            return []
+        return ask(host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    guest = Guest("resolve:*", max_call_sockets=1000)
+    for number in range(32):
+        guest.keep(guest.resolve(guest.network, f"a{number}.guest"))
+    try:
+        await asyncio.to_thread(all_asked.wait, 30)
+        async with asyncio.timeout(30):
+            assert await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+    finally:
+        answer.set()
+        await guest.leave()
+
+
+def test_a_process_ends_while_a_look_up_hangs() -> None:
+    program = """
+import asyncio, socket, time
+socket.getaddrinfo = lambda *arguments, **named: time.sleep(3600)
+from qwasr_wasi.sockets.lookups import Lookups
+async def main():
+    lookups = Lookups(0.01)
+    try:
+        await lookups.look_up("example.org")
+    except Exception as error:
+        print(error.value, lookups.under_way)
+    await lookups.close()
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["temporary-resolver-failure", "1"]
 
 
 async def test_a_name_has_to_be_allowed() -> None:

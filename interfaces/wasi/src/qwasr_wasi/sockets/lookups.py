@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from qwasr.values import WitError
+from qwasr_wasi.resolving import GuestResolver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,8 @@ class Lookups:
 
     def __init__(self, timeout_s: float, resolve: Resolve | None = None) -> None:
         self._timeout_s = timeout_s
-        self._resolve = resolve or _ask_system
+        self._resolve = resolve or self._ask_system
+        self._resolver = GuestResolver(_MAX_LOOKUPS)
         self._asking: set[asyncio.Task[Sequence[str]]] = set()
 
     @property
@@ -98,7 +100,6 @@ class Lookups:
     async def _ask(self, name: str) -> Sequence[str]:
         return await self._resolve(name)
 
-
-async def _ask_system(name: str) -> Sequence[str]:
-    answers = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in answers]
+    async def _ask_system(self, name: str) -> Sequence[str]:
+        answers = await self._resolver.getaddrinfo(name, type=socket.SOCK_STREAM)
+        return [str(address[0]) for *_, address in answers]
