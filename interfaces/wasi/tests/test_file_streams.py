@@ -132,6 +132,32 @@ async def test_what_was_read_ahead_is_forgotten_when_the_file_is_written(tmp_pat
             resource.drop()
 
 
+async def test_what_was_read_while_the_file_was_written_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    async with mounted(tmp_path) as root:
+        file = await make(root, "file")
+        has_read, may_return = threading.Event(), threading.Event()
+        pread = os.pread
+
+        def slow(*arguments: int) -> bytes:
+            data = pread(*arguments)
+            has_read.set()
+            assert may_return.wait(30)
+            return data
+
+        monkeypatch.setattr(os, "pread", slow)
+        stream = file.read_via_stream(0)
+        assert stream.read(10) == b""  # begins to read ahead
+        assert await asyncio.to_thread(has_read.wait, 30)
+        await file.write(b"new", 0)
+        may_return.set()
+        assert await done(stream.blocking_read(10)) == b"new"
+        for resource in (stream, file):
+            resource.drop()
+
+
 async def test_what_is_not_flushed_is_written_when_the_stream_is_dropped(tmp_path: Path) -> None:
     async with mounted(tmp_path) as root:
         file = await make(root, "file")

@@ -70,14 +70,14 @@ class FileSource(PullSource):
         handle = self._handle
         if self._position > MAX_OFFSET - MAX_PIECE_BYTES:
             return b""  # no file is that long
+        version = handle.entry.version if handle.entry is not None else 0
         try:
             piece = await self._mount.mounts.threads.run(
                 os.pread, handle.fd, MAX_PIECE_BYTES, self._position, holding=(handle,)
             )
         except OSError as error:
             raise failed(error) from error
-        if handle.entry is not None:
-            self._version = handle.entry.version
+        self._version = version  # that before: what was written meanwhile makes the piece an old one
         self._position += len(piece)
         return piece
 
