@@ -172,6 +172,33 @@ async def test_a_reader_that_goes_at_the_end_is_the_exit_code(asked: Make) -> No
     assert stream.seen == ["finished", "released"]
 
 
+async def test_what_a_command_wrote_before_it_trapped_leaves_too(asked: Make) -> None:
+    stream = Stream()
+
+    def answer() -> int:
+        attached(stream)()
+        raise GuestTrap("enough")
+
+    async with asked(answer) as runtime:
+        with pytest.raises(GuestTrap):
+            await run_command(runtime.guest, Command())
+    assert stream.seen == ["finished", "released"]
+
+
+async def test_a_stream_that_fails_at_the_end_keeps_no_other_from_being_written(asked: Make) -> None:
+    failing, other = Stream(GuestExit(1)), Stream()
+
+    def answer() -> int:
+        call = current_call()
+        assert isinstance(call, CommandCall)
+        call.streams.update(stdout=failing, stderr=other)
+        return 0
+
+    async with asked(answer) as runtime:
+        assert await run_command(runtime.guest, Command()) == 1
+    assert other.seen == ["finished", "released"]
+
+
 def settings(**values: str) -> Settings:
     return Settings([Layer("environment", values)])
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,20 @@ def test_a_standard_input_that_was_closed_is_empty(tools: Tools) -> None:
     words = ["sh", "-c", 'exec "$@" <&-', "sh", *tools.command("cat")]
     done = subprocess.run(words, capture_output=True, env=tools.environ(), check=False, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_full_disk_is_what_a_command_says_it_is(tools: Tools) -> None:
+    (tools.folder / "file").write_bytes(b"data\n")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            tools.command("cat", "file"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=tools.environ(),
+            check=False,
+            timeout=30,
+        )
+    assert (done.returncode, done.stderr.rpartition(b": ")[2]) == (1, b"No space left on device\n")
 
 
 def test_a_command_knows_a_pipe_from_a_terminal(tools: Tools) -> None:

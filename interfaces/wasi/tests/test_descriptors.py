@@ -6,6 +6,8 @@ import asyncio
 import os
 import select
 import socket
+import struct
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +18,13 @@ from qwasr.errors import GuestExit
 from qwasr.values import WitError
 from qwasr_wasi import cli
 from qwasr_wasi.descriptors import NO_READER, DescriptorSink, DescriptorSource
-from qwasr_wasi.ends import MAX_PIECE_BYTES, StreamClosed
+from qwasr_wasi.ends import MAX_PIECE_BYTES, StreamClosed, StreamFailed
 from qwasr_wasi.fake import FixedSystem
+from qwasr_wasi.files.codes import KIND
 from qwasr_wasi.streams import InputStream, OutputStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from io import FileIO
     from pathlib import Path
 
@@ -191,8 +194,58 @@ async def test_a_full_disk_is_an_error_for_the_guest() -> None:
         with pytest.raises(WitError) as caught:
             OutputStream(DescriptorSink(descriptor)).blocking_write_and_flush(b"data")
         assert caught.value.value.case == "last-operation-failed"
+        error = caught.value.value.value
+        assert (error.kind, error.code) == (KIND, "insufficient-space")
     finally:
         os.close(descriptor)
+
+
+async def test_an_input_that_cannot_be_read_is_an_error_for_the_guest(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        source = DescriptorSource(descriptor)
+        await source.wait()
+        with pytest.raises(StreamFailed) as caught:
+            source.take(100)
+        assert (caught.value.error.kind, caught.value.error.code) == (KIND, "is-directory")
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def reset() -> Iterator[tuple[socket.socket, Callable[[], None]]]:
+    """A connection, and what has its other end reset it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = socket.create_connection(listener.getsockname())
+        other, _ = listener.accept()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with one, other:
+        yield one, other.close
+
+
+async def test_what_was_kept_and_could_not_be_written_is_exit_code_1(caplog: pytest.LogCaptureFixture) -> None:
+    with reset() as (one, cut):
+        sink = DescriptorSink(one.fileno())
+        await fill(sink)
+        cut()
+        with pytest.raises(GuestExit) as caught:
+            await asyncio.wait_for(sink.finish(), 30)
+    assert caught.value.code == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "what a command wrote is lost: Connection reset by peer"
+    ]
+
+
+async def test_a_failure_that_the_guest_was_told_leaves_it_its_exit_code() -> None:
+    with reset() as (one, cut):
+        sink = DescriptorSink(one.fileno())
+        await fill(sink)
+        stream = OutputStream(sink)
+        cut()
+        await asyncio.wait_for(sink.wait(), 30)
+        with pytest.raises(WitError):
+            stream.check_write()
+        await asyncio.wait_for(sink.finish(), 30)
 
 
 @pytest.fixture
@@ -241,6 +294,31 @@ async def test_all_handles_on_a_standard_stream_are_of_one_stream(call: CommandC
     first.drop()
     assert cli.Stdin(system).get_stdin().read(100) == b"two"
     assert sorted(call.streams) == ["stdin", "stdout"]
+
+
+async def _finished(call: CommandCall) -> None:
+    async with asyncio.timeout(30):
+        for stream in call.streams.values():
+            await stream.finish()
+
+
+async def test_two_streams_on_one_descriptor_are_one(call: CommandCall, pipe: Pipe) -> None:
+    call._command = Command(stdout=pipe[1].fileno(), stderr=pipe[1].fileno())
+    system = on(FixedSystem())
+    out, err = cli.Stdout(system).get_stdout(), cli.Stderr(system).get_stderr()
+    written = 0
+    for stream in (out, err):
+        while room := min(stream.check_write(), 5000):  # until the pipe is full, and more is kept
+            stream.write(b"x" * room)
+            written += room
+    finishing = asyncio.ensure_future(_finished(call))
+    read = 0
+    while not finishing.done():
+        await asyncio.sleep(0)
+        if select.select([pipe[0]], [], [], 0)[0]:
+            read += len(pipe[0].read(1_000_000) or b"")
+    await finishing
+    assert read == written
 
 
 async def test_a_stream_that_a_command_has_not_is_that_of_the_machine(

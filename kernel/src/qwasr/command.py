@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from qwasr.call import _current, new_call_id
-from qwasr.errors import GuestExit
+from qwasr.errors import GuestError, GuestExit
 from qwasr.guest import GuestCall
 from qwasr.values import WitError
 
@@ -55,7 +55,7 @@ class CommandStream(Protocol):
     """A standard stream of one command, whatever the guest does with its handles on it."""
 
     async def finish(self) -> None:
-        """Return when everything that the guest wrote has left this process."""
+        """Return when everything that the guest wrote has left this process; raise `GuestExit` when it cannot."""
         ...
 
     def release(self) -> None:
@@ -111,16 +111,20 @@ async def run_command(guest: Guest, command: Command) -> int:
     """
     run = guest.function(RUN, "run")
     async with CommandCall(guest, command) as call:
+        code, failure = 0, None
         try:
-            code = 0
+            await call.invoke(run)
+        except WitError:
+            code = 1
+        except GuestExit as guest_exit:
+            code = guest_exit.code
+        except GuestError as error:
+            failure = error
+        for stream in call.streams.values():
             try:
-                await call.invoke(run)
-            except WitError:
-                code = 1
-            except GuestExit as guest_exit:
-                code = guest_exit.code
-            for stream in call.streams.values():
                 await stream.finish()
-        except GuestExit as gone:  # no one reads what was left to write
-            return gone.code
+            except GuestExit as lost:  # no one reads what was left to write, or it could not be written
+                code = lost.code
+        if failure is not None:
+            raise failure
     return code

@@ -10,6 +10,7 @@ A stream belongs to its command and not to one handle of the guest's: what was r
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import stat
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from qwasr.command import CommandCall
 from qwasr.errors import GuestExit
 from qwasr_wasi.bytestreams import PullSource
-from qwasr_wasi.ends import MAX_PIECE_BYTES, IoError, StreamFailed
+from qwasr_wasi.ends import MAX_PIECE_BYTES, StreamFailed
+from qwasr_wasi.files.codes import failed
 from qwasr_wasi.poll import Waiters, wait_until
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ __all__ = ["NO_READER", "DescriptorSink", "DescriptorSource", "command_input", "
 
 NO_READER: Final = 128 + 13
 """The exit code of a command whose output no one reads any more: what a shell says of a program ended by SIGPIPE."""
+
+_logger: Final = logging.getLogger("qwasr.guest")
 
 
 def command_input(call: CallInfo | None) -> DescriptorSource | None:
@@ -52,7 +56,10 @@ def command_output(call: CallInfo | None, name: Literal["stdout", "stderr"]) -> 
         return None
     stream = call.streams.get(name)
     if not isinstance(stream, DescriptorSink):
-        stream = call.streams[name] = DescriptorSink(descriptor)
+        # Two of one descriptor would each keep bytes, and take the place of the other in the event loop.
+        sinks = (one for one in call.streams.values() if isinstance(one, DescriptorSink))
+        stream = next((sink for sink in sinks if sink.descriptor == descriptor), None) or DescriptorSink(descriptor)
+        call.streams[name] = stream
     return stream
 
 
@@ -78,14 +85,22 @@ class DescriptorSource(PullSource):
 
     async def _read(self) -> bytes:
         if self._poll is None:
-            return await asyncio.to_thread(os.read, self._descriptor, MAX_PIECE_BYTES)
+            return await asyncio.to_thread(self._piece)
         while True:
             if not self._poll(0):
                 await self._readable()
             try:
-                return os.read(self._descriptor, MAX_PIECE_BYTES)
+                return self._piece()
             except BlockingIOError:  # someone else has read it, and made the descriptor one that does not block
                 await self._readable()
+
+    def _piece(self) -> bytes:
+        try:
+            return os.read(self._descriptor, MAX_PIECE_BYTES)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise failed(error) from error
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -102,22 +117,27 @@ class DescriptorSink:
 
     What is written leaves at once, and what does not fit is kept, up to 64 KiB, until the reader has made room. When
     there is no reader any more the guest's call ends, as a program is ended by SIGPIPE.
+
+    Attributes:
+        descriptor: the number of it.
     """
 
-    __slots__ = ("_descriptor", "_end", "_flushing", "_kept", "_poll", "_waiters", "_watched")
+    __slots__ = ("_end", "_flushing", "_kept", "_known", "_poll", "_waiters", "_watched", "descriptor")
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._poll = _poll_of(descriptor, select.POLLOUT)
         self._kept = b""
         self._flushing = False
         self._watched: asyncio.AbstractEventLoop | None = None  # the loop that says when there is room
         self._end: Exception | None = None
+        self._known = False  # whether the guest was told of the end
         self._waiters = Waiters()
 
     def capacity(self) -> int:
         """Return the room for what is kept, 0 while a flush is under way."""
         if self._end is not None:
+            self._known = True
             raise self._end
         return 0 if self._flushing else MAX_PIECE_BYTES - len(self._kept)
 
@@ -149,16 +169,20 @@ class DescriptorSink:
         """Go on with what is kept."""
 
     async def finish(self) -> None:
-        """Return when nothing is kept; raise `GuestExit` when no one reads it."""
+        """Return when nothing is kept; raise `GuestExit` when no one reads it, or it is lost, unknown to the guest."""
         self.flush()
         await wait_until(self)
         if isinstance(self._end, GuestExit):
             raise self._end
+        if isinstance(self._end, StreamFailed) and not self._known:
+            self._known = True
+            _logger.error("what a command wrote is lost: %s", self._end.error.message)
+            raise GuestExit(1)
 
     def release(self) -> None:
         """Let go of the event loop."""
         if self._watched is not None:
-            self._watched.remove_writer(self._descriptor)
+            self._watched.remove_writer(self.descriptor)
             self._watched = None
 
     def _push(self) -> None:
@@ -167,9 +191,9 @@ class DescriptorSink:
         try:
             while rest:
                 if self._poll is None:
-                    rest = rest[os.write(self._descriptor, rest) :]
+                    rest = rest[os.write(self.descriptor, rest) :]
                 elif self._poll(0):  # PIPE_BUF bytes are what a pipe that can be polled takes without waiting
-                    rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
+                    rest = rest[os.write(self.descriptor, rest[: select.PIPE_BUF]) :]
                 else:
                     break
         except BlockingIOError:
@@ -178,12 +202,12 @@ class DescriptorSink:
             self._fail(GuestExit(NO_READER))
             return
         except OSError as error:
-            self._fail(StreamFailed(IoError(error.strerror or type(error).__name__)))
+            self._fail(failed(error))
             return
         self._kept = bytes(rest)
         if self._kept and self._watched is None:
             self._watched = asyncio.get_running_loop()
-            self._watched.add_writer(self._descriptor, self._push)
+            self._watched.add_writer(self.descriptor, self._push)
         elif not self._kept:
             self.release()
             self._flushing = False
