@@ -282,8 +282,12 @@ async def test_an_address_that_is_taken_is_found_without_listening() -> None:
 
 
 def doctor(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in an environment without any plug-in."""
-    words = [sys.executable, "-m", "qwasr.cli", "doctor", *map(str, arguments)]
+    """Run the doctor in an environment without any plug-in."""
+    return qwasr("doctor", *arguments, **variables)
+
+
+def qwasr(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "qwasr.cli", *map(str, arguments)]
     environ = {name: text for name, text in os.environ.items() if not name.startswith("QWASR_")}
     environ |= {"QWASR_PLUGINS": "", **variables}
     return subprocess.run(words, capture_output=True, text=True, env=environ, timeout=30, check=False)
@@ -299,9 +303,19 @@ def test_the_command_says_what_is_missing_and_exits_with_the_code_of_run(write_c
 
 
 def test_the_command_exits_with_0_when_it_would_run(write_component: Make) -> None:
-    done = doctor(write_component("command", body="i32.const 0"), "--workers", "2")
+    done = doctor(write_component("command", body="i32.const 0"))
     assert done.returncode == 0
     assert done.stdout.endswith("command.wat would run.\n")
+
+
+@pytest.mark.parametrize("flag", [("--workers", "2"), ("--admin-address", "127.0.0.1:0")])
+def test_a_command_does_not_run_in_workers_as_the_doctor_says(write_component: Make, flag: tuple[str, str]) -> None:
+    component = write_component("command", body="i32.const 0")
+    done, ran = doctor(component, *flag), qwasr("run", component, *flag)
+    assert done.returncode == ran.returncode == 3
+    advice = "run it without --workers (QWASR_WORKERS) and --admin-address (ADMIN_ADDR)"
+    assert f"hint: a command runs once, in one process: {advice}" in done.stdout
+    assert advice in ran.stderr
 
 
 def test_unknown_imports_may_be_traps(write_component: Make) -> None:

@@ -26,7 +26,7 @@ from qwasr.environment import all_variables, misspelt, unread_variables
 from qwasr.errors import ComponentError, ConfigurationError, LinkError, OptionError, QwasrError
 from qwasr.findings import Finding, Setting, chosen_by_url, describe_options, failed_connection, failure, wrong_values
 from qwasr.guest import Guest
-from qwasr.registry import Registry
+from qwasr.registry import RUNS_ONCE, Registry
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -229,7 +229,9 @@ class Checkup:
         for server in servers:
             self._findings += await examine_server(server, self._environ, shared=shared)
         if not servers and _COMMAND in exported:
-            self._add(_COMMAND, says="run once, as a command")
+            error = ComponentError("it is a command, and nothing that can be served") if shared else None
+            facts = {"cause": "nothing to serve", "hint": RUNS_ONCE} if shared else {"says": "run once, as a command"}
+            self._add(_COMMAND, failed=error, **facts)
         elif not servers:
             error = ComponentError(self._registry.nothing_to_serve(component.name, component.exports))
             self._add("exports", failed=error, cause="nothing to serve")

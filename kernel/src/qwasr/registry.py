@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from qwasr.hooks import Fake, Interface
     from qwasr.protocols import Backend, Server
 
-__all__ = ["Plugin", "Registry"]
+__all__ = ["RUNS_ONCE", "Plugin", "Registry"]
+
+RUNS_ONCE: Final = (
+    "a command runs once, in one process: run it without --workers (QWASR_WORKERS) and --admin-address (ADMIN_ADDR)"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,7 +168,9 @@ class Registry:
         """Say that no server serves any export of a component, and what would."""
         servers = ", ".join(sorted(server.export for server in self.servers)) or "none is installed"
         hints = [hint for export in exports if (hint := self.server_hint(export))]
-        advice = f" To serve it: {'; '.join(dict.fromkeys(hints))}." if hints else ""
+        if any(wit_base(export) == "wasi:cli/run" for export in exports):
+            hints.append(RUNS_ONCE)
+        advice = f" To run it: {'; '.join(dict.fromkeys(hints))}." if hints else ""
         exported = ", ".join(exports) or "nothing"
         return f"{name} exports nothing that can be served. It exports: {exported}. Servers: {servers}.{advice}"
 
