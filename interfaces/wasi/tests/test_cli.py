@@ -82,6 +82,21 @@ def test_an_open_quote_in_the_arguments_is_a_configuration_error() -> None:
         SystemOptions.from_env({"QWASR_GUEST_ARGS": "it's"})
 
 
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"QWASR_GUEST_ARGS": "-n hu\udcffsh"}, r"argument 2 of the guest, 'hu\udcffsh', is not UTF-8"),
+        ({"QWASR_GUEST_ENV": "KEY=hu\udcffsh"}, "the variable 'KEY' that guests would see is not UTF-8"),
+        ({"QWASR_ENV_ALLOW": "KEY", "KEY": "hu\udcffsh"}, "the variable 'KEY' that guests would see is not UTF-8"),
+    ],
+)
+def test_what_is_not_utf_8_cannot_be_given_to_a_guest(variables: dict[str, str], named: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        SystemOptions.from_env(variables)
+    assert str(caught.value).startswith(named)
+    str(caught.value).encode()
+
+
 def test_there_is_an_answer_without_a_runtime_around_the_engine() -> None:
     assert environment().get_arguments() == ["guest"]
 

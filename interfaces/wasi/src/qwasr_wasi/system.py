@@ -110,10 +110,16 @@ class SystemOptions(SocketSettings):
         parse_mounts(self.mounts)
         _variables(self.guest_env)
         try:
-            shlex.split(self.guest_args)
+            words = shlex.split(self.guest_args)
         except ValueError as error:
             message = f"QWASR_GUEST_ARGS={self.guest_args!r}: {error}; words are quoted as in a shell (SystemOptions)"
             raise OptionError(message) from None
+        for number, word in enumerate(words, 1):
+            if not _is_unicode(word):
+                raise OptionError(f"argument {number} of the guest, {word!a}, is not UTF-8 (QWASR_GUEST_ARGS)")
+        for name, value in self.environment:
+            if not _is_unicode(name) or not _is_unicode(value):  # the value is not quoted: it may be a secret
+                raise OptionError(f"the variable {name!a} that guests would see is not UTF-8")
 
     def __repr__(self) -> str:
         """Return names, and no value that a guest is given."""
@@ -129,6 +135,15 @@ class SystemOptions(SocketSettings):
             return options
         allowed = {name: source[name] for name in options.env_allow if name in source}
         return dataclasses.replace(options, environment=tuple((allowed | _variables(options.guest_env)).items()))
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be given to a guest: Python keeps bytes that are not UTF-8 as halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _variables(words: str) -> dict[str, str]:
