@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qwasr.call import current_call
-from qwasr.cli._command import with_process
+from qwasr.cli._process_flags import with_process
 from qwasr.command import Command, CommandCall, run_command
 from qwasr.errors import ComponentError, GuestExit, GuestTrap, OptionError
 from qwasr.hooks import Interface
@@ -223,7 +223,12 @@ def test_a_command_line_that_says_nothing_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("variables", "mounts", "message"),
-    [(["=hush"], [], "--env needs NAME or NAME=VALUE"), ([], ["/a,b:/a"], "--mount: .* commas")],
+    [
+        (["=hush"], [], "--env needs NAME or NAME=VALUE"),
+        (["A,B"], [], "--env A --env B"),
+        ([], ["/a,b:/a"], "--mount: .* commas"),
+        ([], ["/a:/a", " "], "--mount needs HOST:GUEST"),
+    ],
 )
 def test_what_cannot_be_followed_is_an_option_error(variables: list[str], mounts: list[str], message: str) -> None:
     with pytest.raises(OptionError, match=message) as caught:

@@ -323,6 +323,30 @@ def test_unknown_imports_may_be_traps(write_component: Make) -> None:
     assert "note   nothing provides demo:shelf/shelf@0.1.0: its functions trap when they are called" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--env-file", "absent.env"), "cannot read the environment file absent.env"),
+        (("--config-file", "absent.toml"), "absent.toml"),
+        (("--mount", ""), "--mount needs HOST:GUEST"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_a_finding(
+    write_component: Make, arguments: tuple[str, ...], words: str
+) -> None:
+    done = doctor(write_component("asking"), "--json", *arguments)
+    report = json.loads(done.stdout)
+    assert done.returncode == report["findings"][0]["exit_code"] == 2
+    assert [(one["subject"], one["cause"]) for one in report["findings"]] == [("settings", "value")]
+    assert words in report["findings"][0]["failed"]
+
+
+def test_the_command_takes_folders_variables_and_arguments_as_run_does(write_component: Make) -> None:
+    component = write_component("command", body="i32.const 0")
+    done = doctor(component, "--mount", ".:/", "--env", "LANG", "--", "-n")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_command_prints_json_for_programs(write_component: Make) -> None:
     report = json.loads(doctor(write_component("asking"), "--json").stdout)
     assert report["would_run"] is False

@@ -11,6 +11,8 @@ import click
 from qwasr.cli import EXIT_CODES
 from qwasr.cli._environ import with_environ
 from qwasr.cli._output import json_flag, print_json
+from qwasr.cli._process_flags import process_flags
+from qwasr.errors import QwasrError
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -22,10 +24,27 @@ if TYPE_CHECKING:
 _WIDTH = 5  # of what stands before a line
 
 
-@click.command("doctor", epilog=EXIT_CODES)
+class DoctorCommand(click.Command):
+    """`doctor`, for which settings that cannot be read at all are a finding too."""
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Examine; report what keeps the settings from being read."""
+        try:
+            code: int = super().invoke(ctx)
+        except QwasrError as error:
+            from qwasr.findings import failure
+
+            return _report(
+                ctx.params["component"], [failure("settings", error, cause="value")], as_json=ctx.params["as_json"]
+            )
+        return code
+
+
+@click.command("doctor", cls=DoctorCommand, epilog=EXIT_CODES)
 @click.argument("component", type=click.Path(path_type=Path))
 @json_flag
 @with_environ(RuntimeOptions, CommandOptions)
+@process_flags
 def command(environ: Settings, component: Path, as_json: bool) -> int:
     """Say whether COMPONENT would run with these settings: try everything that `qwasr run` does before it serves.
 
@@ -43,6 +62,10 @@ def command(environ: Settings, component: Path, as_json: bool) -> int:
     configure_logging("error", "text")  # what is worth a warning is a finding
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         findings = runner.run(Checkup(component, environ).examine())
+    return _report(component, findings, as_json=as_json)
+
+
+def _report(component: Path, findings: Sequence[Finding], *, as_json: bool) -> int:
     failed = [finding for finding in findings if finding.failed]
     if as_json:
         print_json(

@@ -12,6 +12,7 @@ import click
 
 from qwasr.cli import EXIT_CODES
 from qwasr.cli._environ import with_environ
+from qwasr.cli._process_flags import process_flags
 from qwasr.errors import QwasrError
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 
@@ -49,29 +50,9 @@ def _describe(text: str, default: str) -> str:
 
 @click.command("run", cls=RunCommand, epilog=EXIT_CODES)
 @click.argument("component", type=click.Path(path_type=Path))
-@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
-@click.option(
-    "--env",
-    "guest_variables",
-    multiple=True,
-    metavar="NAME[=VALUE]",
-    help="Let guests see this variable, with its value here or with VALUE; as often as needed.",
-)
-@click.option(
-    "--mount",
-    "mounts",
-    multiple=True,
-    metavar="HOST:GUEST[:rw]",
-    help="Let guests see the folder HOST as GUEST, to read, or to write too; as often as needed.  [QWASR_MOUNTS]",
-)
 @with_environ(RuntimeOptions, CommandOptions)
-def command(
-    environ: Settings,
-    component: Path,
-    arguments: tuple[str, ...],
-    guest_variables: tuple[str, ...],
-    mounts: tuple[str, ...],
-) -> int:
+@process_flags
+def command(environ: Settings, component: Path) -> int:
     """Serve what COMPONENT exports, until SIGTERM or Ctrl-C, or run it, if it is a command.
 
     COMPONENT is a component (.wasm), component text (.wat) or, with --allow-precompiled, what `qwasr compile` wrote.
@@ -89,10 +70,6 @@ def command(
 
     from qwasr._log import configure_logging
 
-    if arguments or guest_variables or mounts:
-        from qwasr.cli._command import with_process
-
-        environ = with_process(environ, arguments, guest_variables, mounts)
     options = CommandOptions.from_env(environ)
     configure_logging(options.log_level, options.log_format)
     if options.workers > 1 or options.admin_address:
