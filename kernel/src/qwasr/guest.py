@@ -208,6 +208,10 @@ class GuestCall(TimedCall):
         if self._under_way:
             self._guest._deadlines.resume(self)
 
+    def renew_cpu_limit(self) -> None:
+        """Let this call compute as long as from its begin; for what has no end that a total could wait for."""
+        self.store.renew_cpu_limit()
+
     def lift_cpu_limit(self) -> None:
         """Let this call compute for as long as it likes, as a command does."""
         self.store.lift_cpu_limit()

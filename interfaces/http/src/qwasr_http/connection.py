@@ -175,7 +175,7 @@ class Connection(RequestHandler):
             self._head_since = self._loop.time()
 
     def look(self, now: float, limits: Limits) -> None:
-        """Cut the client off if it stands still: in a head, in a body that is waited for, or in taking a response."""
+        """Cut what stands still: a head, a body that is waited for, a response that the client or the guest leaves."""
         channel = self._channel
         if channel is None:
             return
@@ -189,7 +189,7 @@ class Connection(RequestHandler):
         unsent = channel.get_write_buffer_size()
         exchange = cast("Exchange | None", self._current_request)
         starving = not unsent and exchange is not None and exchange.starving
-        if not unsent and not starving:
+        if not unsent and not starving and (exchange is None or not exchange.streaming):
             self._moved_at = 0.0
             return
         moved = exchange.payload.total_bytes if starving and exchange is not None else self.sent - unsent
@@ -199,6 +199,8 @@ class Connection(RequestHandler):
             self._moved_at = 0.0
             if starving and exchange is not None:
                 exchange.starve()
+            elif not unsent and exchange is not None:
+                exchange.stall(limits.idle_s)
             else:
                 _log.debug("a client took nothing of its response for %g s (QWASR_BODY_IDLE_S)", limits.idle_s)
                 channel.abort()

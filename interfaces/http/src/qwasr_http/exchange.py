@@ -105,6 +105,11 @@ class Exchange(RequestHalf):
         """The status that was answered, 0 if none was."""
         return self._status if self._phase >= _BEGUN else 0
 
+    @property
+    def streaming(self) -> bool:
+        """Whether the response has begun, and the guest has not finished it."""
+        return self._phase == _BEGUN
+
     def open_body(self) -> PayloadSource:
         """Return the body's bytes; a client that waits for a 100 gets it now."""
         if self.expects and self._phase < _BEGUN and self._write(wire.CONTINUE):
@@ -200,6 +205,8 @@ class Exchange(RequestHalf):
                 self._complete()
             if data:
                 self._write(data)
+                if self.call is not None:
+                    self.call.renew_cpu_limit()  # a stream of events has no end that a total could wait for
 
     def _begin(self) -> None:
         """Send the head and what there is of the body: all of it, if the guest has finished."""
@@ -308,6 +315,17 @@ class Exchange(RequestHalf):
         else:
             self.cut()
         self.gone = True
+        if self.runner is not None:
+            self.runner.cancel()
+
+    def stall(self, idle_s: float) -> None:
+        """Give up on a response of which the guest writes nothing more (the connection's)."""
+        _log.warning(
+            "the guest wrote nothing of its response for %g s (QWASR_BODY_IDLE_S)",
+            idle_s,
+            extra={"call": self.request_id},
+        )
+        self.cut()
         if self.runner is not None:
             self.runner.cancel()
 

@@ -87,7 +87,7 @@ class HttpServerOptions(ConnectOptions):
         "QWASR_BODY_IDLE_S",
         default=30.0,
         minimum=0.01,
-        help="how long a request's body may pause, or a response not be taken, until the connection is cut, seconds",
+        help="how long a body may pause, in either direction, until the connection is cut, seconds",
     )
 
     def limits(self) -> Limits:
@@ -232,10 +232,11 @@ class HttpServer:
                 await call.invoke(self._function, IncomingRequest(exchange), ResponseOutparam(exchange))
             exchange.returned()
         except asyncio.CancelledError:
-            if not exchange.gone or exchange.runner is None:
+            if not (exchange.gone or exchange.broken) or exchange.runner is None:
                 raise
             exchange.runner.uncancel()
-            _log.debug("the client went away", extra={"call": exchange.request_id})
+            if exchange.gone:
+                _log.debug("the client went away", extra={"call": exchange.request_id})
         except GuestError as error:
             self._log_guest_error(exchange.request_id, error)
             exchange.failed(error)

@@ -183,6 +183,10 @@ class Store(HostSide):
             self._free()  # at once: what never became an instance needs no slot
             raise
 
+    def renew_cpu_limit(self) -> None:
+        """Let the call under way compute as long as from its begin."""
+        self._cpu_end = self.cpu_s + self.cpu_limit_s
+
     def lift_cpu_limit(self) -> None:
         """Let the call under way, and those that follow, compute for as long as they like."""
         self._cpu_end = self.cpu_limit_s = inf
