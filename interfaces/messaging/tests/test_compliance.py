@@ -11,7 +11,16 @@ import pytest
 from interfaces.messaging.tests import wrong_deliveries, wrong_rest, wrong_topics
 from interfaces.messaging.tests.wrong import Wrong
 from qwasr_messaging import MessagingError
-from qwasr_messaging.compliance import MessagingCompliance, _help, deliveries, queues, requests, topics
+from qwasr_messaging.compliance import (
+    MessagingCompliance,
+    _help,
+    deliveries,
+    groups,
+    queues,
+    released,
+    requests,
+    topics,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,14 +41,15 @@ class Rules(MessagingCompliance):
     bound = 100
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less for what never comes."""
-    for module in (_help, topics, deliveries, requests, queues):
+    for module in (_help, topics, groups, deliveries, released, requests, queues):
         monkeypatch.setattr(module, "LONG_S", 0.6, raising=False)
 
 
 @pytest.mark.parametrize(("broker", "rule"), WRONG, ids=lambda part: part if isinstance(part, str) else part.__name__)
+@pytest.mark.usefixtures("impatient")
 async def test_a_wrong_backend_is_caught(broker: type[Wrong], rule: str) -> None:
     with pytest.raises(CAUGHT):
         await getattr(Rules(), rule)(broker())

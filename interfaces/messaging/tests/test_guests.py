@@ -16,6 +16,7 @@ from qwasr_messaging import Memory, Message, Policy, host, plugin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from interfaces.messaging.tests.conftest import Clock
     from qwasr_messaging import Messaging, Subscription
 
 
@@ -132,17 +133,23 @@ async def test_metadata_of_more_bytes_than_characters_is_an_error(runtime: Runti
         await runtime.call(None, "send", "a", b"", [("k", "é" * 40_000)])
 
 
-async def test_a_message_is_delayed_by_its_metadata_which_is_not_sent(runtime: Runtime, seen: Subscription) -> None:
-    await runtime.call(None, "send", "a", b"late", [("qwasr-delay-ms", "150"), ("k", "v")])
+async def test_a_message_is_delayed_by_its_metadata_which_is_not_sent(still_broker: Any, clock: Clock) -> None:
+    seen = await still_broker.subscribe("test", [">"], Policy())
+    async with Runtime(SENDER, backends={"messaging": still_broker}, environ={}, plugins=[plugin]) as runtime:
+        await runtime.call(None, "send", "a", b"late", [("qwasr-delay-ms", "150"), ("k", "v")])
+    clock.now_s += 0.149
     assert await seen.receive(wait_s=0) is None
-    assert await received(seen) == Message(b"late", None, (("k", "v"),))
+    clock.now_s += 0.002
+    assert (await seen.receive(wait_s=0)).message == Message(b"late", None, (("k", "v"),))
 
 
-async def test_a_message_expires_by_its_metadata(runtime: Runtime, seen: Subscription) -> None:
-    await runtime.call(None, "send", "a", b"old", [("qwasr-ttl-ms", "30")])
-    await runtime.call(None, "send", "a", b"new", [("qwasr-ttl-ms", "60000")])
-    await asyncio.sleep(0.05)
-    assert (await received(seen)).data == b"new"
+async def test_a_message_expires_by_its_metadata(still_broker: Any, clock: Clock) -> None:
+    seen = await still_broker.subscribe("test", [">"], Policy())
+    async with Runtime(SENDER, backends={"messaging": still_broker}, environ={}, plugins=[plugin]) as runtime:
+        await runtime.call(None, "send", "a", b"old", [("qwasr-ttl-ms", "30")])
+        await runtime.call(None, "send", "a", b"new", [("qwasr-ttl-ms", "60000")])
+    clock.now_s += 0.031
+    assert (await seen.receive(wait_s=0)).message.data == b"new"
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "1e3", "31536000001", "²", "1" * 100])

@@ -210,3 +210,27 @@ async def test_what_does_not_wait_is_done_at_once() -> None:
     done(broker.ack("q", done(broker.pop("q", visibility_s=60)).receipt))
     done(broker.reply("nobody", Message(b"")))
     assert done(broker.length("q")) == 0
+
+
+async def test_a_request_waits_for_room_no_longer_than_it_waits_for_replies() -> None:
+    broker = Memory(MemoryOptions(queue=1, publish_wait_s=3600))
+    await broker.subscribe("g", ["a"], Policy())
+    await broker.publish("a", Message(b""))
+    async with asyncio.timeout(10):
+        with pytest.raises(QueueFull):
+            await broker.request("a", Message(b""), timeout_s=0.05)
+    await broker.close()
+
+
+async def test_a_request_that_waited_for_room_expires_when_nobody_waits_for_it_any_more() -> None:
+    broker = Memory(MemoryOptions(queue=1, publish_wait_s=3600))
+    subscription = await broker.subscribe("g", ["a"], Policy())
+    await broker.publish("a", Message(b"first"))
+    asking = asyncio.create_task(broker.request("a", Message(b"question"), timeout_s=1))
+    await asyncio.sleep(0.5)
+    first = await subscription.receive(wait_s=5)
+    assert first is not None
+    await first.ack()
+    await asyncio.wait({asking})
+    assert await subscription.receive(wait_s=0) is None
+    await broker.close()

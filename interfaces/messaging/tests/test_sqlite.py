@@ -269,3 +269,27 @@ async def test_a_receipt_of_too_many_digits_acknowledges_nothing(path: Path) -> 
     broker = await opened(path)
     assert await broker.ack("q", f"{'9' * 30}-1") is False
     await broker.close()
+
+
+async def test_a_request_waits_for_room_no_longer_than_it_waits_for_replies(path: Path) -> None:
+    broker = await opened(path, queue=1, publish_wait_s=3600)
+    await broker.subscribe("g", ["a"], Policy())
+    await broker.publish("a", Message(b""))
+    async with asyncio.timeout(10):
+        with pytest.raises(QueueFull):
+            await broker.request("a", Message(b""), timeout_s=0.05)
+    await broker.close()
+
+
+async def test_a_request_that_waited_for_room_expires_when_nobody_waits_for_it_any_more(path: Path) -> None:
+    broker = await opened(path, queue=1, publish_wait_s=3600)
+    subscription = await broker.subscribe("g", ["a"], Policy())
+    await broker.publish("a", Message(b"first"))
+    asking = asyncio.create_task(broker.request("a", Message(b"question"), timeout_s=1))
+    await asyncio.sleep(0.5)
+    first = await subscription.receive(wait_s=5)
+    assert first is not None
+    await first.ack()
+    await asyncio.wait({asking})
+    assert await subscription.receive(wait_s=0) is None
+    await broker.close()

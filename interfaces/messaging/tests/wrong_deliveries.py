@@ -226,3 +226,57 @@ class AcksOnlyTheLiving(Wrong):
 
     def delivered(self, delivery: Any) -> Any:
         return self.Delivery(delivery)
+
+
+class ReleasesCount(Wrong):
+    breaks = (
+        "test_a_released_message_comes_again_at_once_as_if_it_had_not_been_delivered",
+        "test_a_popped_message_that_was_released_is_popped_again",
+    )
+
+    class Delivery(WrongDelivery):
+        async def release(self) -> None:
+            await self.right.retry("released")
+
+    def delivered(self, delivery: Any) -> Any:
+        return self.Delivery(delivery)
+
+    async def pop(self, queue: str, *, visibility_s: float, wait_s: float = 0.0) -> Any:
+        delivery = await super().pop(queue, visibility_s=visibility_s, wait_s=wait_s)
+        return None if delivery is None else self.delivered(delivery)
+
+
+class ReleasedDeliveriesLive(Wrong):
+    breaks = ("test_a_delivery_that_was_released_is_none_any_more",)
+
+    class Delivery(WrongDelivery):
+        async def ack(self) -> bool:
+            broker, entry = self.right._broker, self.right._entry
+            there = entry.id in self.right._queue.entries
+            if there:
+                self.right._queue.finish(entry, broker.clock())
+            return bool(there)
+
+    def delivered(self, delivery: Any) -> Any:
+        return self.Delivery(delivery)
+
+
+class ReleasesToTheEnd(Wrong):
+    breaks = ("test_a_released_message_goes_before_those_with_its_key",)
+
+    class Delivery(WrongDelivery):
+        async def release(self) -> None:
+            await self.right.ack()
+            await self.right._broker.publish(self.right.topic, self.right.message)
+
+    def delivered(self, delivery: Any) -> Any:
+        return self.Delivery(delivery)
+
+
+class OneGroupAfterAnother(Wrong):
+    breaks = ("test_a_publish_that_is_cancelled_reaches_every_group_or_none",)
+
+    async def publish(self, topic: str, message: Message, **times: Any) -> None:
+        for queue in self._subscribed(topic):
+            await self._send(lambda queue=queue: [queue], topic, message, 0.0, math.inf)  # type: ignore[misc]  # of a lambda
+            await asyncio.sleep(0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from interfaces.messaging.tests.wrong import Wrong
-from qwasr_messaging import InvalidTopic, Memory, MemoryOptions, Message, MessagingError, NoReply, Policy
+from qwasr_messaging import InvalidTopic, Memory, MemoryOptions, Message, MessagingError, NoReply, Policy, QueueFull
 
 if TYPE_CHECKING:
     from qwasr_messaging._memory_queue import Queue
@@ -186,6 +187,32 @@ class NoPatience(Wrong):
 
     def __init__(self) -> None:
         Memory.__init__(self, MemoryOptions(queue=100, publish_wait_s=0))
+
+
+class PushesWithoutBound(Wrong):
+    breaks = ("test_a_work_queue_that_is_full_is_an_error",)
+
+    def _has_room(self, queues: list[Queue], size: int, now_s: float | None = None) -> bool:
+        return super()._has_room([one for one in queues if one.name is None], size, now_s)
+
+
+class AsksUntilThereIsRoom(Wrong):
+    breaks = ("test_a_request_to_a_full_queue_fails_at_its_time",)
+
+    async def request(self, topic: str, message: Message, *, timeout_s: float, replies: int = 1) -> list[Message]:
+        while True:
+            try:
+                return await super().request(topic, message, timeout_s=timeout_s, replies=replies)
+            except QueueFull:
+                await asyncio.sleep(0)
+
+
+class RepliesWithoutBound(Wrong):
+    breaks = ("test_replies_that_are_too_large_together_are_refused",)
+
+    async def reply(self, reply_to: str, message: Message) -> None:
+        with suppress(QueueFull):
+            await super().reply(reply_to, message)
 
 
 class CountsTheDead(Wrong):

@@ -167,3 +167,53 @@ class OneAtATime(Wrong):
         await asyncio.sleep(0)
         await super().publish(topic, message, **times)
         self.busy = False
+
+
+class TakesAnyText(Wrong):
+    breaks = ("test_a_message_with_a_text_that_is_none_is_refused",)
+
+    async def publish(self, topic: str, message: Message, **times: Any) -> None:
+        await super().publish(topic, Message(message.data), **times)
+
+
+class ShortDeadLetters(Wrong):
+    breaks = ("test_dead_letters_of_the_longest_topics_have_a_topic_that_can_be_named",)
+
+    async def pop(self, queue: str, *, visibility_s: float, wait_s: float = 0.0) -> Any:
+        if len(queue) > 255:
+            raise InvalidTopic("too long")
+        return await super().pop(queue, visibility_s=visibility_s, wait_s=wait_s)
+
+
+class TrimsGroups(Wrong):
+    breaks = ("test_any_text_of_up_to_255_bytes_names_a_group_of_its_own",)
+
+    async def subscribe(self, group: str, patterns: Sequence[str], policy: Policy) -> Any:
+        return await super().subscribe(group.strip() or group, patterns, policy)
+
+
+class TakesAnyGroup(Wrong):
+    breaks = ("test_a_name_that_no_group_can_have_is_refused",)
+
+    async def subscribe(self, group: str, patterns: Sequence[str], policy: Policy) -> Any:
+        try:
+            return await super().subscribe(group, patterns, policy)
+        except InvalidTopic:
+            return await super().subscribe("group", patterns, policy)
+
+
+class OldPoliciesStay(Wrong):
+    breaks = ("test_a_new_policy_is_for_the_whole_group",)
+
+    async def subscribe(self, group: str, patterns: Sequence[str], policy: Policy) -> Any:
+        old = self._groups[group].queue.policy if group in self._groups else None
+        return await super().subscribe(group, patterns, old or policy)
+
+
+class ClosesDeliveries(Wrong):
+    breaks = ("test_what_was_received_may_be_acknowledged_after_the_subscription_is_closed",)
+
+    async def closed(self, subscription: Any) -> None:
+        await super().closed(subscription)
+        for entry in [one for one in subscription._queue.entries.values() if one.out]:
+            subscription._queue.release(entry)

@@ -29,7 +29,7 @@ from qwasr_messaging.errors import Unavailable
 from qwasr_messaging.protocol import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from qwasr_messaging.protocol import Messaging
 
@@ -44,14 +44,16 @@ class FaultRules(Unit, Faults):
     unavailable = Unavailable
 
     async def test_every_call_to_a_killed_service_fails_in_time(self, backend: Messaging, service: Service) -> None:
+        calls = await self._calls(backend)
         await asyncio.to_thread(service.kill)
-        await self._all_fail(backend)
+        await self.all_fail(calls())
 
     async def test_every_call_to_a_service_that_stands_still_fails_in_time(
         self, backend: Messaging, service: Service
     ) -> None:
+        calls = await self._calls(backend)
         async with self.standing_still(service):
-            await self._all_fail(backend)
+            await self.all_fail(calls())
 
     async def test_a_service_that_was_started_again_is_used_again(self, backend: Messaging, service: Service) -> None:
         await asyncio.to_thread(service.kill)
@@ -105,8 +107,14 @@ class FaultRules(Unit, Faults):
         lost = set(published) - found
         assert not lost, f"{len(lost)} acknowledged messages are lost"
 
-    async def _all_fail(self, backend: Messaging) -> None:
-        calls: dict[str, Awaitable[Any]] = {
+    async def _calls(self, backend: Messaging) -> Callable[[], dict[str, Awaitable[Any]]]:
+        """Return what makes every call there is, as long as the service is there."""
+        topic = fresh_name()
+        subscription = await subscribed(backend, topic)
+        for _ in range(4):
+            await backend.publish(topic, text("x"))
+        acknowledged, again, released, extended = [await get(subscription) for _ in range(4)]
+        return lambda: {
             "publish": backend.publish(fresh_name(), text("x")),
             "subscribe": backend.subscribe(fresh_name(), [fresh_name()], Policy()),
             "request": backend.request(fresh_name(), text("x"), timeout_s=60),
@@ -115,8 +123,12 @@ class FaultRules(Unit, Faults):
             "pop": backend.pop(fresh_name(), visibility_s=60),
             "ack": backend.ack(fresh_name(), "1-1"),
             "length": backend.length(fresh_name()),
+            "receive": subscription.receive(),
+            "Delivery.ack": acknowledged.ack(),
+            "Delivery.retry": again.retry("reason"),
+            "Delivery.release": released.release(),
+            "Delivery.extend": extended.extend(),
         }
-        await self.all_fail(calls)
 
     async def _back(self, backend: Messaging) -> None:
         await self.back(lambda: backend.push(fresh_name(), text("x")))

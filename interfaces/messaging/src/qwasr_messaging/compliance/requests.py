@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwasr_messaging.compliance._help import LONG_S, Unit, fresh_name, get, nothing, subscribed, text
-from qwasr_messaging.errors import NoReply
+from qwasr_messaging.errors import NoReply, QueueFull
+from qwasr_messaging.limits import MAX_REPLIES_BYTES
 from qwasr_messaging.protocol import Message
 
 if TYPE_CHECKING:
     from qwasr_messaging.protocol import Messaging, Subscription
 
 __all__ = ["RequestRules"]
+
+_LARGE = 2 * 1024 * 1024
 
 
 async def _answer(backend: Messaging, subscription: Subscription, *replies: Message) -> None:
@@ -82,6 +85,20 @@ class RequestRules(Unit):
             await asking
         await backend.reply(delivery.reply_to or "", text("late"))
         await backend.reply("nobody", text("never"))
+
+    async def test_replies_that_are_too_large_together_are_refused(self, backend: Messaging) -> None:
+        topic = fresh_name()
+        subscription = await subscribed(backend, topic)
+        asking = asyncio.create_task(backend.request(topic, text("question"), timeout_s=6 * LONG_S, replies=1000))
+        delivery = await get(subscription)
+        sent = 0
+        with pytest.raises(QueueFull):  # noqa: PT012 - which of them is too many is not said
+            while sent <= MAX_REPLIES_BYTES:
+                await backend.reply(delivery.reply_to or "", Message(bytes(_LARGE)))
+                sent += _LARGE
+        assert sent >= MAX_REPLIES_BYTES // 4, f"only {sent} bytes of replies may wait"
+        asking.cancel()
+        await asyncio.wait({asking})
 
     async def test_each_request_gets_its_own_replies(self, backend: Messaging) -> None:
         topic = fresh_name()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwasr_messaging.compliance._help import LONG_S, Unit, fresh_name, get, nothing, subscribed, taken, text
-from qwasr_messaging.errors import InvalidTopic
+from qwasr_messaging.errors import InvalidTopic, MessagingError
 from qwasr_messaging.protocol import Message, Policy
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TopicRules"]
 
-_NO_TOPICS = ("", ".", "a.", ".a", "a..b", "a b", "a\nb", "a.*", ">", "a.>", "x" * 256, "\x00")
-_NO_PATTERNS = ("", ".", "a.", "a b", ">.a", "a*", "*a", "a>", ">>", "x" * 256)
+_NO_TOPICS = ("", ".", "a.", ".a", "a..b", "a b", "a\nb", "a.*", ">", "a.>", "x" * 256, "\x00", "\ud800")
+_NO_PATTERNS = ("", ".", "a.", "a b", ">.a", "a*", "*a", "a>", ">>", "x" * 256, "\ud800.*")
+_NO_TEXTS = (Message(b"", "\ud800"), Message(b"", None, (("key", "\ud800"),)), Message(b"", None, (("\ud800", ""),)))
+_SAYS_SO = r"surrogate|Unicode|UTF-8"
 
 
 class TopicRules(Unit):
@@ -137,6 +139,33 @@ class TopicRules(Unit):
                 await backend.subscribe(fresh_name(), [fresh_name(), pattern], Policy())
         with pytest.raises(InvalidTopic):
             await backend.subscribe(fresh_name(), [], Policy())
+
+    async def test_a_message_with_a_text_that_is_none_is_refused(self, backend: Messaging) -> None:
+        topic = fresh_name()
+        subscription = await subscribed(backend, topic)
+        for message in _NO_TEXTS:
+            with pytest.raises(MessagingError, match=_SAYS_SO):
+                await backend.publish(topic, message)
+            with pytest.raises(MessagingError, match=_SAYS_SO):
+                await backend.request(topic, message, timeout_s=self.unit_s)
+            with pytest.raises(MessagingError, match=_SAYS_SO):
+                await backend.reply("nobody", message)
+            with pytest.raises(MessagingError, match=_SAYS_SO):
+                await backend.push(topic, message)
+        await nothing(subscription, 0)
+        assert await backend.length(topic) == 0
+
+    async def test_dead_letters_of_the_longest_topics_have_a_topic_that_can_be_named(self, backend: Messaging) -> None:
+        topic = fresh_name().ljust(255, "x")
+        subscription = await subscribed(backend, topic, policy=self.policy(most=1))
+        await backend.publish(topic, text("x"))
+        await (await get(subscription)).retry("reason")
+        assert await backend.length(f"dead-letter.{topic}") == 1
+        letter = await backend.pop(f"dead-letter.{topic}", visibility_s=60, wait_s=LONG_S)
+        assert letter is not None, "there is no dead letter"
+        letters = await subscribed(backend, f"dead-letter.{topic}")
+        await backend.publish(f"dead-letter.{topic}", text("y"))
+        assert (await get(letters)).topic == f"dead-letter.{topic}"
 
     async def test_a_receive_returns_nothing_when_its_time_is_over(self, backend: Messaging) -> None:
         subscription = await subscribed(backend, fresh_name())
