@@ -118,6 +118,11 @@ def test_an_address_that_is_set_without_choosing_its_backend_is_remarked_on(regi
     assert line == "shelf: wood (default; IRON_URL is set but not used, QWASR_SHELF=iron would choose it)"
 
 
+@pytest.mark.parametrize("environ", [{"IRON_URL": ""}, {"IRON_URL": "iron://hall", "QWASR_SHELF__A": "iron"}])
+def test_an_address_that_is_used_or_empty_is_not_remarked_on(registry: Registry, environ: dict[str, str]) -> None:
+    assert explained(registry, **environ)[0] == "shelf: wood (default)"
+
+
 def test_an_unknown_backend_is_named_with_its_variable(registry: Registry) -> None:
     with pytest.raises(
         ConfigurationError, match=r"QWASR_SHELF__A=wod: no backend 'wod' for shelf.*Did you mean 'wood'"

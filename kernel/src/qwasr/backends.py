@@ -209,9 +209,10 @@ def store_variables(interface: str, environ: Mapping[str, str]) -> list[tuple[st
 
 def _unused_settings(interface: Interface, registry: Registry, environ: Mapping[str, str]) -> str:
     """Return a remark when a service's address is set but nothing chooses the service: an easy thing to forget."""
+    used = {interface.default, *(text for _, _, text in store_variables(interface.name, environ))}
     for name, backend in sorted(registry.backends(interface.name).items()):
         for variable in backend.Options.variables():
-            if variable.address and name != interface.default and variable.name in environ:
+            if variable.address and name not in used and environ.get(variable.name):
                 chooser = interface_variable(interface.name)
                 return f"; {variable.name} is set but not used, {chooser}={name} would choose it"
     return ""
