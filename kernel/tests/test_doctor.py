@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from qwasr.checkup import Checkup
+from qwasr.diagnosis import HINTS
 from qwasr.errors import BackendError
 from qwasr.hooks import Interface
 from qwasr.hosting import HostInterface
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireOptions(ConnectOptions):
     port: int = env("WIRE_PORT", default=1, address=True, help="where it listens")
+    retries: int = env("WIRE_RETRIES", default=1, help="how often it is tried again")
     password: str = env("WIRE_PASSWORD", default="", secret=True, help="what it asks for")
 
 
@@ -164,6 +166,7 @@ async def test_an_import_shows_its_plugin_backend_and_variables_with_their_sourc
     assert shelf.says.startswith("wire (QWASR_SHELF=wire), answered in ")
     assert [(one.name, one.set_by) for one in shelf.variables] == [
         ("WIRE_PORT", "environment"),
+        ("WIRE_RETRIES", ""),
         ("WIRE_PASSWORD", "environment"),
     ]
     assert "sesame" not in repr(shelf)
@@ -174,7 +177,7 @@ async def test_a_secret_in_a_file_shows_the_file(examine: Examine, service: Any,
     variables = {"WIRE_PORT": await service(), "WIRE_PASSWORD_FILE": str(tmp_path / "password")}
     shelf = (await examine(QWASR_SHELF="wire", **variables))["shelf"]
     assert shelf.failed == ""
-    assert (shelf.variables[1].name, shelf.variables[1].value) == ("WIRE_PASSWORD_FILE", str(tmp_path / "password"))
+    assert (shelf.variables[2].name, shelf.variables[2].value) == ("WIRE_PASSWORD_FILE", str(tmp_path / "password"))
 
 
 async def test_a_service_that_is_not_there_is_named_with_cause_and_variable(examine: Examine) -> None:
@@ -200,6 +203,18 @@ async def test_a_misspelt_variable_is_the_likelier_cause(examine: Examine) -> No
     shelf = (await examine(QWASR_SHELF="wire", WRIE_PORT="7"))["shelf"]
     assert shelf.cause == "misspelt variable"
     assert shelf.hint == "WRIE_PORT is set and nothing reads it: did you mean WIRE_PORT?"
+
+
+async def test_a_misspelt_variable_that_cannot_be_the_cause_is_only_mentioned(examine: Examine) -> None:
+    slip = "WIRE_RETRIE is set and nothing reads it: did you mean WIRE_RETRIES?"
+    shelf = (await examine(QWASR_SHELF="wire", WIRE_RETRIE="7"))["shelf"]
+    assert shelf.cause == "refused"
+    assert shelf.hint == f"{HINTS['refused'].format(address='WIRE_PORT')}; {slip}"
+
+
+async def test_a_set_address_is_not_thought_to_be_misspelt(examine: Examine) -> None:
+    shelf = (await examine(QWASR_SHELF="wire", WIRE_PORT="1", WIRE_PROT="7"))["shelf"]
+    assert shelf.cause == "refused"
 
 
 async def test_memory_with_several_workers_is_in_the_way(examine: Examine) -> None:

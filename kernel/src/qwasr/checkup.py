@@ -186,7 +186,9 @@ class Checkup:
             return None
         except Exception as error:  # noqa: BLE001 - a client library raises what it likes
             slips = self._slips(choice)
-            self._findings.append(failed_connection(subject, choice, error, slips, self._connect_s, facts))
+            self._findings.append(
+                failed_connection(subject, choice, error, slips, self._environ, self._connect_s, facts)
+            )
             return None
         if choice.backend is not None:
             facts["says"] += f", answered in {(time.monotonic() - began_s) * 1000:.0f} ms"
@@ -263,8 +265,9 @@ class Checkup:
         return found
 
     def _slips(self, choice: Choice) -> list[tuple[str, str]]:
-        """Return variables that are set and may have been meant for a backend."""
-        wanted = choice.backend.Options.variables() if choice.backend is not None else ()
+        """Return variables that are set and may have been meant for a backend; a URL stands for its address."""
+        options = choice.backend.Options.variables() if choice.backend is not None else ()
+        wanted = [one for one in options if not (one.address and chosen_by_url(choice))]
         return misspelt(wanted, all_variables(self._registry), self._environ)
 
     def _add(self, subject: str, *, failed: QwasrError | None = None, **facts: Any) -> None:

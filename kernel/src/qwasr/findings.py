@@ -76,7 +76,7 @@ def _describe(variable: Variable, environ: Mapping[str, str]) -> Setting:
     name, file = variable.name, f"{variable.name}_FILE"
     if variable.secret and environ.get(file):
         return Setting(name=file, value=environ[file], set_by=source(environ, file), address=variable.address)
-    if name not in environ:
+    if name not in environ or (not environ[name] and variable.empty_is_unset):
         return Setting(name=name, value=variable.default_text, set_by="", address=variable.address)
     value = MASK if variable.secret else mask_url(environ[name])
     return Setting(name=name, value=value, set_by=source(environ, name), address=variable.address)
@@ -103,6 +103,7 @@ def failed_connection(
     choice: Choice,
     error: Exception,
     slips: Sequence[tuple[str, str]],
+    environ: Mapping[str, str],
     waited_s: float,
     facts: Mapping[str, Any],
 ) -> Finding:
@@ -113,14 +114,16 @@ def failed_connection(
         choice: the decision for its backend.
         error: what connecting raised.
         slips: variables that are set and read by nobody, with what may have been meant.
+        environ: what is set.
         waited_s: how long the connection may have taken, in seconds.
         facts: the finding's other attributes.
     """
     cause = diagnose(error)
-    hint = HINTS[cause].format(address=_address(choice))
-    if slips:
+    hints = [f"{name} is set and nothing reads it: did you mean {right}?" for name, right in slips]
+    if any(_decides(right, choice, environ) for _, right in slips):
         cause = "misspelt variable"
-        hint = "; ".join(f"{name} is set and nothing reads it: did you mean {right}?" for name, right in slips)
+    else:
+        hints.insert(0, HINTS[cause].format(address=_address(choice)))
     if isinstance(error, QwasrError):
         failed = str(error)
     elif isinstance(error, TimeoutError):
@@ -131,9 +134,20 @@ def failed_connection(
         subject=subject,
         failed=" ".join(failed.split()),
         cause=cause,
-        hint=hint,
+        hint="; ".join(hints),
         exit_code=error.exit_code if isinstance(error, QwasrError) else BackendError.exit_code,
         **facts,
+    )
+
+
+def _decides(name: str, choice: Choice, environ: Mapping[str, str]) -> bool:
+    """Return whether a connection is likely to fail for want of a variable: it says where or who, and is not set."""
+    variables = choice.backend.Options.variables() if choice.backend is not None else ()
+    return not chosen_by_url(choice) and any(
+        (one.address or one.secret)
+        and (name in (one.name, f"{one.name}_FILE") or one.member(name) is not None)
+        and not (environ.get(name) or environ.get(one.name) or environ.get(f"{one.name}_FILE"))
+        for one in variables
     )
 
 
