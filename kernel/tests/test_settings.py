@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwasr.backends import choose
+from qwasr.environment import unset_when_empty
 from qwasr.errors import ConfigurationError
 from qwasr.hooks import Interface
 from qwasr.options import ConnectOptions, env
@@ -181,6 +182,7 @@ def test_a_secret_may_be_in_a_file_of_its_own(read: Read) -> None:
 def test_a_secret_of_the_environment_hides_that_of_the_file_whichever_way_each_is_given(read: Read) -> None:
     assert read("[shelf]\noak_url_file = '/a'", OAK_URL="x").values == {}
     assert read("[shelf]\noak_url = 'x'", OAK_URL_FILE="/a").values == {}
+    assert read("[shelf]\noak_url = 'x'", OAK_URL_FILE="").values == {"OAK_URL": "x"}
 
 
 @given(content=st.text(max_size=200))
@@ -217,6 +219,24 @@ def test_the_file_may_name_the_plugins_and_a_file_of_variables_which_wins_over_i
     )
     settings = load_settings(component, {})
     assert (settings["QWASR_PLUGINS"], settings["QWASR_QUEUE"]) == ("", "2")
+
+
+def test_an_empty_value_hides_no_other_where_empty_is_not_set(component: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.env").write_text("QWASR_QUEUE=2\nQWASR_REUSE=\n")
+    component.with_name("qwasr.toml").write_text(
+        f"[runtime]\nqueue = 1\nreuse = 1\nadmin_addr = ':80'\nenv_file = '{tmp_path / 'more.env'}'\n"
+    )
+    environ = {"QWASR_QUEUE": "", "QWASR_ENV_FILE": "", "ADMIN_ADDR": "", "QWASR_PLUGINS": ""}
+    settings = load_settings(component, environ)
+    assert (settings["QWASR_QUEUE"], settings["QWASR_REUSE"]) == ("2", "1")
+    assert settings.source("QWASR_QUEUE") == str(tmp_path / "more.env")
+    assert settings["ADMIN_ADDR"] == ""  # where empty is a value, it counts
+
+
+def test_an_empty_choice_of_a_backend_is_none(registry: Registry) -> None:
+    names = ["QWASR_SHELF", "QWASR_SHELF__A", "OAK_URL_FILE", "QWASR_SHELF_BOARDS"]
+    values = ["QWASR_PLUGINS", "QWASR_SHELF_STORES", "OAK_LABELS", "OAK_URL", "SHELF_ADDR", "FOREIGN"]
+    assert unset_when_empty([*names, *values], registry) == set(names)
 
 
 def test_another_file_may_be_named_or_none(component: Path, tmp_path: Path) -> None:

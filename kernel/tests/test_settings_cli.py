@@ -93,6 +93,16 @@ def test_explain_says_when_the_default_counts(qwasr: Run) -> None:
     assert "  value  3  from the default\n" in qwasr("env", "--explain", "OAK_BOARDS").stdout
 
 
+def test_an_empty_value_is_not_shown_where_empty_is_not_set(qwasr: Run, tmp_path: Path) -> None:
+    assert "  value  3  from the default\n" in qwasr("env", "--explain", "OAK_BOARDS", OAK_BOARDS="").stdout
+    listed = json.loads(qwasr("env", "--json", OAK_BOARDS="").stdout)["variables"]
+    assert next(one for one in listed if one["name"] == "OAK_BOARDS")["set"] is False
+    (tmp_path / "qwasr.toml").write_text("[shelf]\nbackend = 'elm'\n")
+    assert (
+        "value  elm  from qwasr.toml [shelf] backend" in qwasr("env", "--explain", "QWASR_SHELF", QWASR_SHELF="").stdout
+    )
+
+
 def test_explain_says_when_a_flag_counts(qwasr: Run) -> None:
     done = qwasr("env", "--explain", "OAK_BOARDS", "--set", "OAK_BOARDS=2", OAK_BOARDS="6")
     assert "value   2  from --set\n" in done.stdout

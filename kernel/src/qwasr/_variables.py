@@ -56,6 +56,11 @@ class Variable:
         return self.default is dataclasses.MISSING
 
     @property
+    def empty_is_unset(self) -> bool:
+        """Whether an empty value is none: only a text or a list can be empty."""
+        return self.optional or self.kind not in ("str", "tuple") or self.required
+
+    @property
     def prefix(self) -> str:
         """How the names of a family begin."""
         return self.name.removesuffix(FAMILY)
@@ -163,8 +168,7 @@ def read_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
             message = f"both {name} and {file_name} are set; {variable.reader} reads one of them: unset the other"
             raise OptionError(message)
         name, text = file_name, _read_secret(variable, file_name, environ[file_name])
-    empty_is_unset = variable.optional or variable.kind not in ("str", "tuple") or variable.required
-    if text is None or (text == "" and empty_is_unset):
+    if text is None or (text == "" and variable.empty_is_unset):
         if variable.required:
             message = f"{name} is not set: {variable.reader} needs it ({variable.help})"
             raise OptionError(message)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwasr.options import ConnectOptions
     from qwasr.registry import Registry
 
-__all__ = ["all_variables", "check_settings", "interface_variables", "misspelt", "unread_variables"]
+__all__ = ["all_variables", "check_settings", "interface_variables", "misspelt", "unread_variables", "unset_when_empty"]
 
 
 def all_variables(registry: Registry) -> list[Variable]:
@@ -55,7 +55,8 @@ def _choosing(interface: Interface) -> list[Variable]:
     """Return the variables that choose an interface's backends."""
     name = interface_variable(interface.name)
     choice = f"backend of {interface.name}, by name or URL"
-    found = [Variable(name=name, default=interface.default, reader="qwasr.backends.choose", help=choice)]
+    reader = "qwasr.backends.choose"
+    found = [Variable(name=name, default=interface.default, optional=True, reader=reader, help=choice)]
     if interface.stores:
         found.append(
             Variable(
@@ -95,6 +96,18 @@ def unread_variables(variables: Iterable[Variable], environ: Mapping[str, str], 
         elif name.startswith("QWASR_"):
             sentences.append(f"nothing reads the variable {name}.{did_you_mean(name, known)}")
     return sentences
+
+
+def unset_when_empty(names: Iterable[str], registry: Registry) -> set[str]:
+    """Return those of some variables for which an empty value means that they are not set.
+
+    Lists are never among them: of those that may be left out, `QWASR_PLUGINS` for one, an empty one means none.
+    """
+    names = set(names)
+    variables = [one for one in expanded(all_variables(registry), names) if one.kind not in ("tuple", "dict")]
+    unset = {one.name for one in variables if one.empty_is_unset}
+    files = {f"{one.name}_FILE" for one in variables if one.secret}
+    return {name for name in names if name in unset or name in files or name.startswith(_stores(registry))}
 
 
 def check_settings(settings: Mapping[str, str], environ: Mapping[str, str], registry: Registry) -> None:

@@ -1,6 +1,7 @@
 """Variables and by what each was set: one mapping for every options class, wherever its values come from.
 
-From strongest to weakest: a flag, the environment, `--env-file`, `qwasr.toml`, the default. Options are read from
+From strongest to weakest: a flag, the environment, `--env-file`, `qwasr.toml`, the default. An empty value is passed
+over where empty means that a variable is not set, as that of a number does. Options are read from
 `Settings` as from any environment; only what shows a value to a user asks it for more::
 
     settings = Settings([Layer("--workers", {"QWASR_WORKERS": "4"}), Layer(ENVIRONMENT, os.environ)])
@@ -99,15 +100,42 @@ def load_settings(
     layers += _env_file(Settings(layers))
     path = _settings_file(None if component is None else Path(component), Settings(layers))
     if path is None:
-        return Settings(layers)
+        return _without_empty(layers, Settings(layers))
     from qwasr.registry import Registry
     from qwasr.settings_file import SettingsFile
 
     file = SettingsFile(path)
     early = Settings([*layers, file.early()])
-    if "QWASR_ENV_FILE" not in Settings(layers):  # the one file may name the other, and is still the weaker one
-        layers += _env_file(early)
-    return Settings([*layers, file.layer(Registry(environ=early), Settings(layers))])
+    if not Settings(layers).get("QWASR_ENV_FILE"):  # the one file may name the other, and is still the weaker one
+        layers += _env_file(Settings([file.early()]))
+    layers.append(file.layer(Registry(environ=early), Settings(layers)))
+    return _without_empty(layers, early)
+
+
+def _without_empty(layers: Sequence[Layer], early: Mapping[str, str]) -> Settings:
+    """Return the settings without empty values that mean nothing and would hide those of a weaker layer."""
+    hiding = {
+        name
+        for number, layer in enumerate(layers)
+        for name, text in layer.values.items()
+        if not text and any(name in weaker.values for weaker in layers[number + 1 :])
+    }
+    if not hiding:
+        return Settings(layers)
+    from qwasr.environment import unset_when_empty
+    from qwasr.registry import Registry
+
+    unset = unset_when_empty(hiding, Registry(environ=early))
+    return Settings(
+        [
+            Layer(
+                layer.source,
+                {name: text for name, text in layer.values.items() if text or name not in unset},
+                layer.sources,
+            )
+            for layer in layers
+        ]
+    )
 
 
 def _env_file(settings: Settings) -> list[Layer]:

@@ -104,9 +104,10 @@ class SettingsFile:
                 else:
                     self._read_key(table, key, value, known, found)
         variables = expanded([variable for keys in known.values() for variable in keys.values()], found)
-        for name in [variable.name for variable in variables if variable.secret]:
-            pair = {name, f"{name}_FILE"}
-            if pair & set(stronger):
+        for variable in [one for one in variables if one.secret]:
+            name, file = variable.name, f"{variable.name}_FILE"
+            pair = {name, file}
+            if stronger.get(file) or stronger.get(name) or (name in stronger and not variable.empty_is_unset):
                 found = {one: place for one, place in found.items() if one not in pair}
         return self._layer(found)
 

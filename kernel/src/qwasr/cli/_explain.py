@@ -53,10 +53,14 @@ _FACTS = {"default": "default", "expected": "expected", "qwasr.toml": "key", "re
 
 def _report(name: str, environ: Settings, registry: Registry) -> dict[str, Any]:
     variable, key = _find(name, registry)
-    places = environ.everywhere(name)
+    places = [(by, text) for by, text in environ.everywhere(name) if text or not variable.empty_is_unset]
     shown = [{"value": _shown(variable, name, text), "set_by": by} for by, text in places]
     if variable.secret and name == variable.name:
-        shown += [{"value": MASK, "set_by": f"{by}, by {name}_FILE"} for by, _ in environ.everywhere(f"{name}_FILE")]
+        shown += [
+            {"value": MASK, "set_by": f"{by}, by {name}_FILE"}
+            for by, path in environ.everywhere(f"{name}_FILE")
+            if path
+        ]
     value = shown[0]["value"] if shown else variable.default_text or None
     return {
         "name": name,

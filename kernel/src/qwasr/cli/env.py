@@ -85,12 +85,15 @@ def _print_page(variables: list[Variable], keys: Mapping[str, str]) -> None:
 
 def _describe(variable: Variable, environ: Settings) -> dict[str, Any]:
     value = environ.get(variable.name)
-    from_file = variable.secret and bool(environ.get(f"{variable.name}_FILE"))
+    if not value and variable.empty_is_unset:
+        value = None
+    file = f"{variable.name}_FILE"
+    from_file = file if variable.secret and environ.get(file) else ""
     shown = MASK if value is not None and variable.secret else value
     return {
         "name": variable.name,
-        "set": value is not None or from_file,
-        "set_by": environ.source(f"{variable.name}_FILE" if from_file else variable.name),
+        "set": value is not None or bool(from_file),
+        "set_by": "" if shown is None and not from_file else environ.source(from_file or variable.name),
         "value": MASK if from_file else (None if shown is None else mask_url(shown)),
         "default": variable.default_text,
         "required": variable.required,
