@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from qwasr._known import BACKEND_DISTRIBUTIONS, WIT_DISTRIBUTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(path for path in ROOT.glob("*/src/*/**/*.py") if "templates" not in path.parts)
@@ -35,6 +38,14 @@ def wit_of(interface: str) -> str:
 def package_of(path: Path) -> str:
     parts = path.relative_to(ROOT).parts
     return parts[parts.index("src") + 1]
+
+
+def test_hints_name_packages_of_this_repository_and_no_others() -> None:
+    def distributions(folder: str) -> set[str]:
+        return {tomllib.loads(path.read_text())["project"]["name"] for path in (ROOT / folder).glob("*/pyproject.toml")}
+
+    assert set(WIT_DISTRIBUTIONS.values()) == distributions("interfaces")
+    assert set(BACKEND_DISTRIBUTIONS.values()) == distributions("backends")
 
 
 def test_there_are_sources_of_every_layer() -> None:

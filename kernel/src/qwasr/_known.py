@@ -1,4 +1,7 @@
-"""What could be installed: who provides a WIT package or a backend, for hints in errors. Nothing here is imported."""
+"""What could be installed: who provides a WIT package or a backend, for hints in errors. Nothing here is imported.
+
+Only packages of this repository are named: a name that nobody has is anyone's to register, and hints say to install it.
+"""
 
 from __future__ import annotations
 
@@ -12,53 +15,25 @@ __all__ = ["BACKEND_DISTRIBUTIONS", "WIT_DISTRIBUTIONS", "did_you_mean", "wit_ba
 
 # WIT package -> the distribution whose plug-in serves it.
 WIT_DISTRIBUTIONS: Final = {
-    "mik:email": "qwasr-email",
     "wasi:blobstore": "qwasr-blobstore",
     "wasi:cli": "qwasr-wasi",
     "wasi:clocks": "qwasr-wasi",
-    "wasi:config": "qwasr-config",
     "wasi:filesystem": "qwasr-wasi",
     "wasi:http": "qwasr-http",
-    "wasi:identity": "qwasr-identity",
     "wasi:io": "qwasr-wasi",
     "wasi:keyvalue": "qwasr-keyvalue",
     "wasi:messaging": "qwasr-messaging",
-    "wasi:otel": "qwasr-otel",
     "wasi:random": "qwasr-wasi",
     "wasi:sockets": "qwasr-wasi",
     "wasi:sql": "qwasr-sql",
     "wasi:vault": "qwasr-vault",
-    "wasi:websocket": "qwasr-websocket",
-    "wasi:websockets": "qwasr-websocket",
 }
 
 # Backend name or URL scheme -> the distribution that has it.
-BACKEND_DISTRIBUTIONS: Final = {
-    name: f"mik-backend-{distribution}"
-    for distribution, names in {
-        "azure": ("azblob", "azure-blob", "azure-id", "azure-table", "azure-vault"),
-        "aws": ("aws-secrets", "s3"),
-        "gcp": ("gcp-secrets", "gcs"),
-        "hashicorp-vault": ("hashicorp-vault",),
-        "kafka": ("kafka",),
-        "mongodb": ("mongodb",),
-        "nats": ("nats",),
-        "opentelemetry": ("opentelemetry", "otlp"),
-        "postgres": ("postgres", "postgresql"),
-        "rabbitmq": ("amqp", "amqps", "rabbitmq"),
-        "redis": (
-            "redis",
-            "rediss",
-            "redis+unix",
-            "redis+sentinel",
-            "rediss+sentinel",
-            "redis+cluster",
-            "rediss+cluster",
-        ),
-        "smtp": ("smtp", "smtps"),
-    }.items()
-    for name in names
-}
+BACKEND_DISTRIBUTIONS: Final = dict.fromkeys(
+    ("redis", "rediss", "redis+unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
+    "mik-backend-redis",
+)
 
 
 def wit_base(name: str) -> str:
