@@ -125,6 +125,24 @@ def test_an_interface_that_would_hide_a_module_is_refused(tmp_path: Path) -> Non
     assert "there is a Python module 'email' already" in qwasr("interface", "email", into=tmp_path).stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("backend", "memory"), "there is a backend 'memory' for keyvalue already"),
+        (("backend", "redis"), "there is a backend 'redis' for keyvalue already"),
+        (("backend", "simple-key-value"), "the template itself calls something 'SimpleKeyValue'"),
+        (("interface", "keyvalue"), "there is an interface 'keyvalue' already"),
+        (("interface", "host-interface"), "the template itself calls something 'HostInterface'"),
+        (("interface", "acme:wit-error"), "the template itself calls something 'WitError'"),
+        (("interface", "runtime"), "the template itself calls something 'Runtime'"),
+    ],
+)
+def test_a_name_that_would_clash_is_refused(tmp_path: Path, words: tuple[str, str], complaint: str) -> None:
+    done = qwasr(*words, into=tmp_path)
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert complaint in done.stderr
+
+
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "shelf-backend").mkdir()
     (tmp_path / "shelf-backend" / "mine").write_text("mine")

@@ -10,15 +10,19 @@ import keyword
 import os
 import re
 import shutil
+import tokenize
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qwasr._folders import written_whole
+from qwasr._known import BACKEND_DISTRIBUTIONS, WIT_DISTRIBUTIONS
 from qwasr.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qwasr.registry import Registry
 
 __all__ = ["LANGUAGES", "new_backend", "new_guest", "new_interface"]
 
@@ -41,33 +45,38 @@ _WIT_WORDS: Final = frozenset((
 # fmt: on
 
 
-def new_backend(name: str, into: Path) -> Path:
+def new_backend(name: str, into: Path, registry: Registry) -> Path:
     """Write a package with a backend for `wasi:keyvalue`.
 
     Args:
         name: what `QWASR_KEYVALUE` will say: lower case words with dashes between them.
         into: the folder that the package's folder is made in.
+        registry: what is installed.
 
     Returns:
         The package's folder.
 
     Raises:
-        ConfigurationError: the name does not do, or the folder is there already.
+        ConfigurationError: the name does not do or is taken, or the folder is there already.
     """
     _check(name)
+    if name in registry.backends("keyvalue") or name in BACKEND_DISTRIBUTIONS:
+        raise ConfigurationError(f"there is a backend {name!r} for keyvalue already: take another name")
     snake, camel = name.replace("-", "_"), _camel(name)
     # What a file is called, then what stands in it; the longer name first.
     names = [("jsonfile_backend", f"{snake}_backend"), ("test_jsonfile", f"test_{snake}")]
     words = [*names, ("JSONFILE", snake.upper()), ("JsonFile", camel), ("jsonfile", name)]
+    _check_identifiers(_TEMPLATES / "backend", words)
     return _write(into / f"{name}-backend", [_TEMPLATES / "backend"], words, readme="backend")
 
 
-def new_interface(name: str, into: Path) -> Path:
+def new_interface(name: str, into: Path, registry: Registry) -> Path:
     """Write a package with an interface of one's own and a backend for it.
 
     Args:
         name: the interface, or `namespace:name`; the namespace is `demo` when there is none.
         into: as for `new_backend`.
+        registry: what is installed.
 
     Returns:
         The package's folder.
@@ -80,6 +89,8 @@ def new_interface(name: str, into: Path) -> Path:
     for part in (namespace, short):
         _check(part)
     snake = short.replace("-", "_")
+    if short in registry.interfaces or f"wasi:{short}" in WIT_DISTRIBUTIONS:
+        raise ConfigurationError(f"there is an interface {short!r} already: take another name")
     if find_spec(snake) is not None:
         raise ConfigurationError(
             f"there is a Python module {snake!r} already, which {short!r} would hide: take another name"
@@ -91,6 +102,7 @@ def new_interface(name: str, into: Path) -> Path:
         ("Greeting", _camel(short)),
         ("greeting", snake),
     ]
+    _check_identifiers(_TEMPLATES / "interface", words)
     return _write(into / f"{namespace}-{short}", [_TEMPLATES / "interface"], words, readme="interface")
 
 
@@ -127,6 +139,19 @@ def _check(name: str) -> None:
         raise ConfigurationError(f"{message}, {_MAX_LETTERS} letters at most")
     if keyword.iskeyword(name.replace("-", "_")) or name in _WIT_WORDS:
         raise ConfigurationError(f"{name!r} is a word of Python or of WIT: take another name")
+
+
+def _check_identifiers(template: Path, words: Sequence[tuple[str, str]]) -> None:
+    """Refuse a name that would make two things of a template's one."""
+    used = set()
+    for path in template.rglob("*.py"):
+        with path.open("rb") as file:
+            used |= {token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.NAME}
+    renamed = {name: _renamed(name, words) for name in used}
+    kept = {name for name, new in renamed.items() if new == name}
+    clashing = sorted(new for name, new in renamed.items() if new != name and new in kept)
+    if clashing:
+        raise ConfigurationError(f"the template itself calls something {clashing[0]!r}: take another name")
 
 
 def _camel(name: str) -> str:

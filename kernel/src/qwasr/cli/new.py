@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -29,7 +30,9 @@ def backend(name: str, into: Path) -> None:
 
     NAME is what QWASR_KEYVALUE will say, for example "shelf" or "my-shelf".
     """
-    _say(scaffold.new_backend(name, into), "pip install -e . pytest pytest-asyncio")
+    from qwasr.registry import Registry
+
+    _say(scaffold.new_backend(name, into, Registry(environ=os.environ)), "pip install -e . pytest pytest-asyncio")
 
 
 @command.command()
@@ -40,7 +43,9 @@ def interface(name: str, into: Path) -> None:
 
     NAME is the interface, for example "shelf", or "acme:shelf" with the namespace of its WIT package.
     """
-    _say(scaffold.new_interface(name, into), "pip install -e . pytest pytest-asyncio")
+    from qwasr.registry import Registry
+
+    _say(scaffold.new_interface(name, into, Registry(environ=os.environ)), "pip install -e . pytest pytest-asyncio")
 
 
 @command.command()
