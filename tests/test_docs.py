@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from qwasr.environment import all_variables
+from qwasr.registry import Registry
+
 ROOT = Path(__file__).resolve().parents[1]
 IGNORED = {"build", "dist", "node_modules", "target", "templates"}
 PAGES = sorted(
@@ -22,6 +25,12 @@ def test_the_page_of_variables_is_what_the_command_prints() -> None:
     qwasr = Path(sys.executable).with_name("qwasr")
     printed = subprocess.run([qwasr, "env", "--markdown"], capture_output=True, text=True, check=True, env={}).stdout
     assert (ROOT / "docs" / "variables.md").read_text() == printed, "run `make docs`"
+
+
+def test_every_number_that_can_be_set_has_a_least_and_a_greatest_value() -> None:
+    numbers = [one for one in all_variables(Registry(environ={})) if one.kind in ("int", "float")]
+    assert len(numbers) > 50
+    assert [one.name for one in numbers if one.minimum is None or one.maximum is None] == []
 
 
 def anchors(page: Path) -> set[str]:

@@ -46,21 +46,31 @@ class AiohttpClientOptions(ConnectOptions):
         help="private networks that allowed host names may resolve to: 10.0.0.0/8, comma separated",
     )
     connect_timeout_s: float = env(
-        "QWASR_HTTP_CONNECT_TIMEOUT_S", default=10.0, minimum=0.001, help="until a connection stands, seconds"
+        "QWASR_HTTP_CONNECT_TIMEOUT_S",
+        default=10.0,
+        minimum=0.001,
+        maximum=86_400,
+        help="until a connection stands, seconds",
     )
     read_timeout_s: float = env(
         "QWASR_HTTP_READ_TIMEOUT_S",
         default=60.0,
         minimum=0.001,
+        maximum=86_400,
         help="until the response's head, and between two pieces of its body, seconds",
     )
     max_connections: int = env(
-        "QWASR_HTTP_MAX_CONNECTIONS", default=256, minimum=1, help="how many connections guests have at once"
+        "QWASR_HTTP_MAX_CONNECTIONS",
+        default=256,
+        minimum=1,
+        maximum=100_000,
+        help="how many connections guests have at once",
     )
     max_guest_requests: int = env(
         "QWASR_HTTP_MAX_GUEST_REQUESTS",
         default=32,
         minimum=1,
+        maximum=100_000,
         help="how many requests one call of a guest has under way at once, responses that it holds included",
     )
     max_headers: int = env(

@@ -58,10 +58,18 @@ class HttpServerOptions(ConnectOptions):
         help="proxies whose Forwarded and X-Forwarded-* headers are believed: 10.0.0.0/8, unix, comma separated",
     )
     max_body_bytes: int = env(
-        "QWASR_HTTP_MAX_BODY_BYTES", default=10 * 1024 * 1024, minimum=0, help="longest body of a request, bytes"
+        "QWASR_HTTP_MAX_BODY_BYTES",
+        default=10 * 1024 * 1024,
+        minimum=0,
+        maximum=2**40,
+        help="longest body of a request, bytes",
     )
     keep_alive_s: float = env(
-        "QWASR_HTTP_KEEP_ALIVE_S", default=75.0, minimum=1.0, help="how long an idle connection is kept, seconds"
+        "QWASR_HTTP_KEEP_ALIVE_S",
+        default=75.0,
+        minimum=1.0,
+        maximum=86_400,
+        help="how long an idle connection is kept, seconds",
     )
     max_headers: int = env(
         "QWASR_HTTP_MAX_HEADERS",
@@ -81,12 +89,14 @@ class HttpServerOptions(ConnectOptions):
         "QWASR_HTTP_HEAD_TIMEOUT_S",
         default=10.0,
         minimum=0.01,
+        maximum=86_400,
         help="from the first byte of a request's head to its last, seconds",
     )
     body_idle_s: float = env(
         "QWASR_BODY_IDLE_S",
         default=30.0,
         minimum=0.01,
+        maximum=86_400,
         help="how long a body may pause, in either direction, until the connection is cut, seconds",
     )
 

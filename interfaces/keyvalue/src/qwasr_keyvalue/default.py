@@ -34,12 +34,14 @@ class MemoryOptions(ConnectOptions):
         "QWASR_KEYVALUE_MAX_VALUE_BYTES",
         default=2 * 1024 * 1024,
         minimum=1,
+        maximum=2**40,
         help="the largest value of the embedded store, bytes; guests are held to 2 MiB in any case",
     )
     max_bytes: int = env(
         "QWASR_KEYVALUE_MEMORY_BYTES",
         default=256 * 1024 * 1024,
         minimum=1,
+        maximum=2**40,
         help="all entries of the embedded store together, bytes of memory",
     )
 

@@ -50,6 +50,7 @@ class WatchOptions(ConnectOptions):
         "QWASR_KEYVALUE_WATCH_BYTES",
         default=16 * 1024 * 1024,
         minimum=1,
+        maximum=2**40,
         help="values of the changes that wait, bytes; further ones are not told",
     )
 

@@ -44,6 +44,7 @@ class MemoryOptions(BoundOptions):
         "QWASR_MESSAGING_MEMORY_BYTES",
         default=256 * 1024 * 1024,
         minimum=1,
+        maximum=2**40,
         help="all messages of the broker in memory together, bytes",
     )
 

@@ -78,6 +78,7 @@ class SqliteOptions(BoundOptions):
         "QWASR_MESSAGING_SQLITE_FORGET_S",
         default=7 * _DAY_S,
         minimum=120,
+        maximum=3650 * _DAY_S,
         help="a group for which nobody has received for so long is removed with its messages, seconds",
     )
 

@@ -56,6 +56,7 @@ class SocketSettings(ConnectOptions):
         "QWASR_SOCKETS_RESOLVE_TIMEOUT_S",
         default=10.0,
         minimum=0.001,
+        maximum=86_400,
         help="how long the look-up of a name may take, seconds",
     )
 
