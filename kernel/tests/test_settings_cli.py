@@ -126,6 +126,17 @@ def test_explain_masks_secrets_and_knows_their_files_and_single_stores(qwasr: Ru
     assert store.startswith("QWASR_SHELF__BIG: backend of the shelf store BIG, by name or URL\n  value  oak  from env")
 
 
+@pytest.mark.parametrize("stronger", [{"OAK_KEY": "hunter2"}, {"OAK_KEY_FILE": "/run/key"}])
+def test_explain_lists_a_secret_of_the_file_that_the_environment_hides(
+    qwasr: Run, tmp_path: Path, stronger: dict[str, str]
+) -> None:
+    (tmp_path / "qwasr.toml").write_text("[shelf]\noak_key = 'hunter3'\n")
+    said = qwasr("env", "--explain", "OAK_KEY", **stronger).stdout
+    assert "  value   ***  from environment" in said
+    assert "  hidden  ***  from qwasr.toml [shelf] oak_key\n" in said
+    assert "hunter" not in said
+
+
 def test_explain_prints_json_for_programs(qwasr: Run) -> None:
     report = json.loads(qwasr("env", "--json", "--explain", "OAK_BOARDS", OAK_BOARDS="6").stdout)
     assert (report["value"], report["set_by"], report["key"]) == ("6", "environment", "[shelf] oak_boards")
@@ -167,6 +178,11 @@ def test_the_graph_shows_guest_interfaces_and_backends(qwasr: Run, write_compone
 def test_the_graph_shows_what_is_missing(qwasr: Run, write_component: Make) -> None:
     done = qwasr("inspect", "--graph", write_component("asking"), QWASR_PLUGINS="")
     assert "└─ demo:shelf ─── MISSING (no plug-in that provides it is known)" in done.stdout
+
+
+def test_a_drawing_is_no_json(qwasr: Run, write_component: Make) -> None:
+    done = qwasr("inspect", "--graph", "--json", write_component("asking"))
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def complete(qwasr: Run, *words: str) -> list[str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,11 +39,13 @@ class Layer:
         source: the place as users know it: ``"environment"``, ``"prod.env"``.
         values: what is set there, by variable.
         sources: more exact places for single variables: ``"qwasr.toml [runtime] workers"``.
+        passed_over: what is set there and does not count, since a stronger place has it in another form.
     """
 
     source: str
     values: Mapping[str, str]
     sources: Mapping[str, str] = field(default_factory=dict)
+    passed_over: Mapping[str, str] = field(default_factory=dict)
 
     def where(self, name: str) -> str:
         """Return where this layer sets a variable."""
@@ -72,6 +74,10 @@ class Settings(dict[str, str]):
     def everywhere(self, name: str) -> list[tuple[str, str]]:
         """Return all that set a variable, each with its value; the first one counts."""
         return [(layer.where(name), layer.values[name]) for layer in self.layers if name in layer.values]
+
+    def passed_over(self, name: str) -> list[tuple[str, str]]:
+        """Return all that set a variable and cannot count, each with its value."""
+        return [(layer.where(name), layer.passed_over[name]) for layer in self.layers if name in layer.passed_over]
 
 
 def source(environ: Mapping[str, str], name: str) -> str:
@@ -128,11 +134,7 @@ def _without_empty(layers: Sequence[Layer], early: Mapping[str, str]) -> Setting
     unset = unset_when_empty(hiding, Registry(environ=early))
     return Settings(
         [
-            Layer(
-                layer.source,
-                {name: text for name, text in layer.values.items() if text or name not in unset},
-                layer.sources,
-            )
+            replace(layer, values={name: text for name, text in layer.values.items() if text or name not in unset})
             for layer in layers
         ]
     )

@@ -103,13 +103,14 @@ class SettingsFile:
                     self._read_family(table, key, value, variable, found)
                 else:
                     self._read_key(table, key, value, known, found)
+        passed_over: dict[str, tuple[str, str, str]] = {}
         variables = expanded([variable for keys in known.values() for variable in keys.values()], found)
         for variable in [one for one in variables if one.secret]:
             name, file = variable.name, f"{variable.name}_FILE"
             pair = {name, file}
             if stronger.get(file) or stronger.get(name) or (name in stronger and not variable.empty_is_unset):
-                found = {one: place for one, place in found.items() if one not in pair}
-        return self._layer(found)
+                passed_over |= {one: found.pop(one) for one in pair & set(found)}
+        return self._layer(found, passed_over)
 
     def _read_key(
         self,
@@ -180,11 +181,15 @@ class SettingsFile:
             raise ConfigurationError(f"{self._place(table, key)}: {message}")
         return text
 
-    def _layer(self, found: Mapping[str, tuple[str, str, str]]) -> Layer:
+    def _layer(
+        self, found: Mapping[str, tuple[str, str, str]], passed_over: Mapping[str, tuple[str, str, str]] | None = None
+    ) -> Layer:
+        passed_over = passed_over or {}
         return Layer(
             str(self.path),
             {name: text for name, (_, _, text) in found.items()},
-            {name: self._place(table, key) for name, (table, key, _) in found.items()},
+            {name: self._place(table, key) for name, (table, key, _) in (*found.items(), *passed_over.items())},
+            {name: text for name, (_, _, text) in passed_over.items()},
         )
 
     def _place(self, table: str, key: str) -> str:

@@ -61,13 +61,14 @@ def _report(name: str, environ: Settings, registry: Registry) -> dict[str, Any]:
             for by, path in environ.everywhere(f"{name}_FILE")
             if path
         ]
+    passed_over = [{"value": _shown(variable, name, text), "set_by": by} for by, text in environ.passed_over(name)]
     value = shown[0]["value"] if shown else variable.default_text or None
     return {
         "name": name,
         "help": variable.help,
         "value": value,
         "set_by": shown[0]["set_by"] if shown else "",
-        "hidden": shown[1:],
+        "hidden": shown[1:] + passed_over,
         "default": variable.default_text,
         "expected": variable.expectation,
         "secret": variable.secret,
