@@ -85,6 +85,11 @@ def test_a_slip_in_a_variable_that_the_url_replaces_is_not_the_cause(doctor: Doc
     assert "REDIS_URL" not in found["hint"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems word it in other ways")
+def test_a_host_that_there_is_no_way_to(doctor: Doctor) -> None:
+    assert doctor(REDIS_URL="redis://224.0.0.1")["cause"] == "unreachable"  # no connection can lead to many
+
+
 def test_a_host_whose_name_nobody_knows(doctor: Doctor) -> None:
     assert doctor(REDIS_URL="redis://cache.invalid")["cause"] == "name"
 

@@ -8,6 +8,7 @@ import http.server
 import socket
 import sqlite3
 import ssl
+import sys
 import threading
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,12 @@ async def test_nobody_listens() -> None:
     with socket.socket() as bound:  # and never listening, so that nobody else does
         bound.bind(("127.0.0.1", 0))
         assert diagnose(await failure(asyncio.open_connection(*bound.getsockname()))) == "refused"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems word it in other ways")
+async def test_a_host_that_there_is_no_way_to() -> None:
+    to_many = ("224.0.0.1", 80)  # where no connection can lead, whatever the routes are
+    assert diagnose(await failure(asyncio.open_connection(*to_many))) == "unreachable"
 
 
 async def test_a_name_that_does_not_exist() -> None:

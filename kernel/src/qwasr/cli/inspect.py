@@ -10,7 +10,7 @@ import click
 from qwasr.cli._environ import with_environ
 from qwasr.cli._graph import draw
 from qwasr.cli._output import json_flag, print_json, print_table
-from qwasr.errors import ConfigurationError
+from qwasr.errors import ConfigurationError, OptionError
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ def command(environ: dict[str, str], component: Path, functions: bool, graph: bo
     from qwasr.engine import Engine
     from qwasr.registry import Registry
 
+    if graph and as_json:
+        message = "--graph draws and --json does not: leave out one of them"
+        raise OptionError(message)
     registry = Registry(environ=environ)
     allow_precompiled = CommandOptions.from_env(environ).allow_precompiled
     engine = Engine(RuntimeOptions.from_env(environ).engine(environ))
