@@ -13,7 +13,7 @@ from qwasr_sql._tokens import tokens
 from qwasr_sql.errors import DoesNotFit
 
 
-def written(sql: str) -> list[tuple[int, str | int]]:
+def written(sql: str) -> list[tuple[int, str | int | None]]:
     """Return each parameter with the column that it is written to."""
     found = assignments(tokens(sql))
     return [] if found is None else [(one.number, one.column) for one in found.items]
@@ -33,10 +33,10 @@ def written(sql: str) -> list[tuple[int, str | int]]:
         ("INSERT INTO t (a) /* ? */ VALUES (?)", [(1, "a")]),
         ("INSERT INTO t (a, b) SELECT ?, x FROM u WHERE y = ?", [(1, "a")]),
         ("INSERT INTO t (a, b) SELECT DISTINCT ? AS x, ? y", [(1, "a"), (2, "b")]),
-        ("INSERT INTO t SELECT *, ? FROM u", []),
-        ("INSERT INTO t SELECT u.*, ? FROM u", []),
+        ("INSERT INTO t SELECT *, ? FROM u", [(1, None)]),
+        ("INSERT INTO t SELECT ?, u.*, NULL, ? FROM u", [(1, 0), (2, None)]),
         ("INSERT INTO t (a) SELECT 1 UNION ALL SELECT ? EXCEPT VALUES (?)", [(1, "a"), (2, "a")]),
-        ("INSERT INTO t (a) SELECT (SELECT ?) FROM u", []),
+        ("INSERT INTO t (a) SELECT (SELECT ?) FROM u", [(1, None)]),
         ("INSERT INTO t DEFAULT VALUES", []),
         ("INSERT INTO t (a) VALUES (?) RETURNING a, ?", [(1, "a")]),
         ("INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING", []),
@@ -48,13 +48,22 @@ def written(sql: str) -> list[tuple[int, str | int]]:
         ("UPDATE t SET a = ?, b = b + ?, c = ? WHERE d = ?", [(1, "a"), (3, "c")]),
         ("UPDATE OR REPLACE t AS x SET a = ? FROM u WHERE x.id = u.id AND u.a = ?", [(1, "a")]),
         ("UPDATE t INDEXED BY i SET (a, b) = (?, 2), (c) = (?)", [(1, "a"), (2, "c")]),
-        ("UPDATE t SET (a, b) = (SELECT ?, ?)", []),
+        ("UPDATE t SET (a, b) = (SELECT ?, ?)", [(1, None), (2, None)]),
         ("UPDATE t SET a = b IS DISTINCT FROM c, d = ?", [(1, "d")]),
         ("UPDATE t SET a = CASE WHEN b = ? THEN ? END, d = ?", [(3, "d")]),
         ("UPDATE t SET a = ? ORDER BY b LIMIT ?", [(1, "a")]),
-        ("WITH x (y) AS (SELECT ? UNION SELECT ?) INSERT INTO t (a) SELECT ? FROM x", [(3, "a")]),
-        ("WITH RECURSIVE x AS (VALUES (?)) UPDATE t SET a = ?", [(2, "a")]),
-        ("INSERT INTO t (a) WITH x AS (SELECT ?) SELECT ? FROM x", [(2, "a")]),
+        ("WITH x (y) AS (SELECT ? UNION SELECT ?) INSERT INTO t (a) SELECT ? FROM x", [(3, "a"), (1, None), (2, None)]),
+        ("WITH RECURSIVE x AS (VALUES (?)) UPDATE t SET a = ?", [(2, "a"), (1, None)]),
+        ("INSERT INTO t (a) WITH x AS (SELECT ?) SELECT ? FROM x", [(2, "a"), (1, None)]),
+        ("WITH replace(v) AS NOT MATERIALIZED (SELECT 1), y AS (SELECT 2) INSERT INTO t (a) VALUES (?)", [(1, "a")]),
+        ("INSERT INTO t (a, b) VALUES (? COLLATE NOCASE, +(+?))", [(1, "a"), (2, "b")]),
+        ("INSERT INTO t (a, b) SELECT ? COLLATE NOCASE x, (?) AS y", [(1, "a"), (2, "b")]),
+        ("INSERT INTO t SELECT * FROM (VALUES (?, ? + 1), (3, ?))", [(1, None), (3, None)]),
+        ("INSERT INTO t SELECT * FROM (SELECT ? AS a)", [(1, None)]),
+        ("INSERT INTO t (a) VALUES ((SELECT ?))", [(1, None)]),
+        ("UPDATE t SET a = (SELECT DISTINCT ? FROM u WHERE b = ?)", [(1, None)]),
+        ("INSERT INTO t (a) SELECT ? ISNULL", []),
+        ("UPDATE t SET a = 1 WHERE (b, c) IN (VALUES (?, ?)) OR d IN (SELECT ?) OR EXISTS (SELECT ?)", []),
         ("DELETE FROM t WHERE a = ?", []),
         ("SELECT ?", []),
         ("EXPLAIN INSERT INTO t (a) VALUES (?)", []),
@@ -66,7 +75,7 @@ def written(sql: str) -> list[tuple[int, str | int]]:
         ("", []),
     ],
 )
-def test_what_is_written_as_it_is(sql: str, found: list[tuple[int, str | int]]) -> None:
+def test_what_is_written_as_it_is(sql: str, found: list[tuple[int, str | int | None]]) -> None:
     assert written(sql) == found
 
 
@@ -76,6 +85,7 @@ def test_what_is_written_as_it_is(sql: str, found: list[tuple[int, str | int]]) 
         ("select 1", "SELECT"),
         ("WITH x AS (SELECT 1) DELETE FROM t", "DELETE"),
         ("-- a\n/* b */ update t set a = 1", "UPDATE"),
+        ("WITH replace (v) AS (SELECT 1), 'x' AS (SELECT 2) SELECT 3", "SELECT"),
         ("'text'", ""),
         ("", ""),
     ],

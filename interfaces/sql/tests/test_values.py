@@ -118,6 +118,14 @@ WAYS = [
     "INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 1, [{c}] = ? WHERE true",
     "REPLACE INTO t (id, {c}) SELECT 1, ? AS anything FROM t WHERE id = 1",
     "WITH one (x) AS (VALUES (1)) REPLACE INTO t (id, `{c}`) SELECT x, ? FROM one UNION ALL SELECT 1, NULL LIMIT 1",
+    "REPLACE INTO t (id, {c}) VALUES (1, +? COLLATE NOCASE)",
+    "REPLACE INTO t (id, {c}) SELECT one.*, ? FROM (SELECT 1) AS one",
+    "REPLACE INTO t (id, {c}) SELECT * FROM (VALUES (1, ?))",
+    "REPLACE INTO t (id, {c}) VALUES (1, (SELECT ?))",
+    "REPLACE INTO t (id, {c}) SELECT 1, x.a FROM (SELECT ? AS a) AS x",
+    "WITH replace (v) AS (SELECT ?) REPLACE INTO t (id, {c}) SELECT 1, v FROM replace",
+    "WITH replace (v) AS (SELECT 1) REPLACE INTO t (id, {c}) SELECT v, ? FROM replace",
+    "UPDATE t SET ({c}, id) = (SELECT ?, 1)",
 ]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from qwasr_sql.errors import DoesNotFit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import apsw
 
@@ -25,6 +25,9 @@ __all__ = ["Columns", "affinity", "stays"]
 _NUMBER: Final = re.compile(rb"[\t-\r ]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[\t-\r ]*(?:\0.*)?", re.DOTALL)
 _ROW_IDS: Final = (b"rowid", b"oid", b"_rowid_")
 _MAX_TABLES: Final = 256
+_ANYWHERE: Final = (
+    "; where it goes is not followed: write it right in VALUES, in the outer SELECT or in SET, or as CAST(? AS type)"
+)
 _COLUMNS: Final = """
 SELECT info.name, info.type, info.hidden, list.strict, list.type = 'table'
 FROM pragma_table_list(?) AS list JOIN pragma_table_xinfo(?) AS info WHERE list.schema = 'main' ORDER BY info.cid
@@ -74,6 +77,15 @@ class _Table(NamedTuple):
     by_name: dict[bytes, _Column]
     in_order: list[_Column]  # those that an INSERT without names fills
 
+    def columns(self, where: str | int | None) -> Iterable[_Column]:
+        """Return the column of that name or place, or all that it may be."""
+        if where is None:
+            return self.in_order
+        if isinstance(where, int):
+            return self.in_order[where : where + 1]
+        column = self.by_name.get(_fold(where))
+        return () if column is None else (column,)
+
 
 class Columns:
     """What columns the tables of a database have, as one connection sees them.
@@ -95,16 +107,14 @@ class Columns:
         if table is None:
             return
         for number, where in writes.items:
-            if isinstance(where, int):
-                column = table.in_order[where] if where < len(table.in_order) else None
-            else:
-                column = table.by_name.get(_fold(where))
             param = params[number - 1]
-            if column is not None and not stays(param, column.affinity):
-                raise DoesNotFit(
-                    f"parameter {number} is a {param.case} that would become another value in the column "
-                    f"{writes.table}.{column.name}, whose declared type is {column.declared or 'its rowid'}"
-                )
+            for column in table.columns(where):
+                if not stays(param, column.affinity):
+                    declared = column.declared or "its rowid"
+                    raise DoesNotFit(
+                        f"parameter {number} is a {param.case} that would become another value in the column "
+                        f"{writes.table}.{column.name}, whose declared type is {declared}{_ANYWHERE if where is None else ''}"
+                    )
 
     def _table(self, name: str) -> _Table | None:
         """Return a table; ``None`` for a view, a virtual table and what is not there."""

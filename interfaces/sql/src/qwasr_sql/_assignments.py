@@ -2,20 +2,25 @@
 
 ``INSERT INTO t (a, b) VALUES (?, ? + 1)`` writes the first parameter to the column a as it is; what b gets is worked
 out by SQLite. The same for ``INSERT … SELECT ?``, ``ON CONFLICT … DO UPDATE SET a = ?`` and ``UPDATE t SET a = ?``.
+
+A parameter that stands as it is in any other SELECT or VALUES of the statement, such as ``INSERT INTO t SELECT * FROM
+(VALUES (?))``, may come to any column: which one is not followed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwasr_sql._reader import Reader
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from qwasr_sql._tokens import Token
 
 __all__ = ["Assignment", "Assignments", "assignments", "verb"]
 
-_VERBS: Final = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "SELECT", "VALUES"})
+_OPERATORS: Final = ("ISNULL", "NOTNULL")  # words behind a value that are no name for it
 _AFTER_SET: Final = frozenset({"FROM", "WHERE", "RETURNING", "ORDER", "LIMIT", "ON"})
 _AFTER_RESULTS: Final = frozenset({"FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "RETURNING", "ON"})
 _COMPOUND: Final = frozenset({"UNION", "EXCEPT", "INTERSECT"})
@@ -26,11 +31,12 @@ class Assignment(NamedTuple):
 
     Attributes:
         number: the parameter's, from 1.
-        column: the column's name; its place among the table's own columns, from 0, where the statement names none.
+        column: the column's name; its place among the table's own columns, from 0, where the statement names none;
+            ``None`` where it may be any of them.
     """
 
     number: int
-    column: str | int
+    column: str | int | None
 
 
 class Assignments(NamedTuple):
@@ -53,10 +59,12 @@ def assignments(words: Sequence[Token]) -> Assignments | None:
     """
     reader = _begin(words)
     if reader.take("UPDATE"):
-        return _update(reader)
-    if reader.take("INSERT") or reader.take("REPLACE"):
-        return _insert(reader)
-    return None
+        found = _update(reader)
+    elif reader.take("INSERT") or reader.take("REPLACE"):
+        found = _insert(reader)
+    else:
+        return None
+    return found and Assignments(found.table, found.items + tuple(_elsewhere(reader)))
 
 
 def verb(words: Sequence[Token]) -> str:
@@ -65,72 +73,13 @@ def verb(words: Sequence[Token]) -> str:
     return "" if token is None or token.kind != "word" else token.text
 
 
-def _begin(words: Sequence[Token]) -> _Reader:
-    reader = _Reader(words)
-    if reader.is_word("WITH"):
-        reader.skip_to(_VERBS)
+def _begin(words: Sequence[Token]) -> Reader:
+    reader = Reader(words)
+    reader.skip_with()
     return reader
 
 
-class _Reader:
-    """A place in a list of words."""
-
-    def __init__(self, words: Sequence[Token]) -> None:
-        self._words = words
-        self._at = 0
-
-    def peek(self) -> Token | None:
-        return self._words[self._at] if self._at < len(self._words) else None
-
-    def is_word(self, *texts: str) -> bool:
-        token = self.peek()
-        return token is not None and token.kind == "word" and token.text in texts
-
-    def take(self, text: str) -> bool:
-        """Go past a keyword or sign, if it is there."""
-        token = self.peek()
-        found = token is not None and token.kind in ("word", "sign") and token.text == text
-        self._at += found
-        return found
-
-    def name(self) -> str | None:
-        """Go past a name and return it; ``None`` if there is none."""
-        token = self.peek()
-        if token is None or token.kind not in ("word", "name", "literal"):
-            return None
-        self._at += 1
-        return token.name
-
-    def until(self, ends: Callable[[Token, Token | None], bool]) -> list[Token]:
-        """Return the words up to one outside of parentheses for which `ends` holds, or up to one too many ``)``."""
-        depth, begin, before = 0, self._at, None
-        while (token := self.peek()) is not None:
-            if token.kind == "sign" and token.text == ")":
-                if depth == 0:
-                    break
-                depth -= 1
-            elif depth == 0 and ends(token, before):
-                break
-            elif token.kind == "sign" and token.text == "(":
-                depth += 1
-            before = token
-            self._at += 1
-        return list(self._words[begin : self._at])
-
-    def skip_to(self, keywords: frozenset[str]) -> None:
-        self.until(lambda token, _: token.kind == "word" and token.text in keywords)
-
-    def table(self) -> str | None:
-        """Go past a table's name, its schema before and another name for it behind it."""
-        name = self.name()
-        if name is not None and self.take("."):
-            name = self.name()
-        if self.take("AS"):
-            self.name()
-        return name
-
-
-def _update(reader: _Reader) -> Assignments | None:
+def _update(reader: Reader) -> Assignments | None:
     if reader.take("OR"):
         reader.name()
     table = reader.table()
@@ -140,7 +89,7 @@ def _update(reader: _Reader) -> Assignments | None:
     return Assignments(table, tuple(_set(reader)))
 
 
-def _insert(reader: _Reader) -> Assignments | None:
+def _insert(reader: Reader) -> Assignments | None:
     if reader.take("OR"):
         reader.name()
     if not reader.take("INTO"):
@@ -150,8 +99,7 @@ def _insert(reader: _Reader) -> Assignments | None:
         return None
     columns = _names(reader) if reader.take("(") else None
     found: list[Assignment] = []
-    if reader.is_word("WITH"):
-        reader.skip_to(_VERBS)
+    reader.skip_with()
     found += _selected(reader, columns)
     while reader.peek() is not None:
         reader.skip_to(frozenset({"DO"}))
@@ -162,18 +110,17 @@ def _insert(reader: _Reader) -> Assignments | None:
     return Assignments(table, tuple(found))
 
 
-def _selected(reader: _Reader, columns: list[str] | None) -> list[Assignment]:
+def _selected(reader: Reader, columns: list[str] | None) -> list[Assignment]:
     """Return what each of the joined SELECTs hands on as it is."""
     found: list[Assignment] = []
     while True:
-        if reader.take("VALUES"):
+        if reader.selects("VALUES"):
             found += _rows(reader, columns)
-        elif reader.take("SELECT"):
-            if not reader.take("DISTINCT"):
-                reader.take("ALL")
-            items = _items(reader, _AFTER_RESULTS | _COMPOUND)
-            if not any(item and item[-1].text == "*" for item in items):  # an asterisk is any number of columns
-                found += _row([_unnamed(item) for item in items], columns)
+        elif reader.selects("SELECT"):
+            items = _results(reader)
+            known = next((place for place, item in enumerate(items) if item and item[-1].text == "*"), len(items))
+            found += _row(items[:known], columns)
+            found += _anywhere(items[known:])  # an asterisk is any number of columns
         else:
             return found
         reader.skip_to(_COMPOUND | {"ON", "RETURNING"})
@@ -182,7 +129,7 @@ def _selected(reader: _Reader, columns: list[str] | None) -> list[Assignment]:
         reader.take("ALL")
 
 
-def _rows(reader: _Reader, columns: list[str] | None) -> list[Assignment]:
+def _rows(reader: Reader, columns: list[str] | None) -> list[Assignment]:
     """Return what each row of VALUES hands on as it is."""
     found: list[Assignment] = []
     while reader.take("("):
@@ -192,14 +139,47 @@ def _rows(reader: _Reader, columns: list[str] | None) -> list[Assignment]:
     return found
 
 
-def _unnamed(item: list[Token]) -> list[Token]:
-    """Return a result column without the name that it is given."""
-    if len(item) in (2, 3) and item[0].kind == "param" and item[-1].kind in ("word", "name"):
-        return item[:1] if len(item) == 2 or item[1].text == "AS" else item
-    return item
+def _results(reader: Reader) -> list[list[Token]]:
+    """Return the result columns of a SELECT."""
+    if not reader.take("DISTINCT"):
+        reader.take("ALL")
+    return _items(reader, _AFTER_RESULTS | _COMPOUND)
 
 
-def _set(reader: _Reader) -> list[Assignment]:
+def _elsewhere(reader: Reader) -> Iterator[Assignment]:
+    """Yield what may come to any column, since it stands in a SELECT or VALUES that is not followed."""
+    for other in reader.others():
+        if other.take("SELECT"):
+            yield from _anywhere(_results(other))
+        elif other.take("VALUES"):
+            while other.take("("):
+                yield from _anywhere(_list(other))
+                other.take(")")
+                other.take(",")
+
+
+def _anywhere(items: list[list[Token]]) -> list[Assignment]:
+    return [Assignment(number, None) for item in items if (number := _number(item)) is not None]
+
+
+def _number(item: list[Token]) -> int | None:
+    """Return the number of the parameter that an item is, in parentheses or with a name; ``None`` if it is none."""
+    inner = item
+    while inner:
+        if inner[0].text == "(" and inner[-1].text == ")":
+            inner = inner[1:-1]
+        elif inner[0].kind == "sign" and inner[0].text == "+":
+            inner = inner[1:]
+        elif len(inner) > 2 and (inner[-2].text == "AS" or _collates(inner)):
+            inner = inner[:-2]
+        elif len(inner) > 1 and _is_name(inner[-1]) and (inner[-2].kind in ("param", "sign") or _collates(inner[:-1])):
+            inner = inner[:-1]  # a name without AS
+        else:
+            break
+    return inner[0].number if len(inner) == 1 and inner[0].kind == "param" else None
+
+
+def _set(reader: Reader) -> list[Assignment]:
     found: list[Assignment] = []
     for item in _items(reader, _AFTER_SET):
         at = next((place for place, token in enumerate(item) if token.text == "=" and token.kind == "sign"), None)
@@ -209,14 +189,14 @@ def _set(reader: _Reader) -> list[Assignment]:
         if len(target) == 1:
             found += _row([value], [target[0].name])
         else:  # (a, b) = (?, ?)
-            names = _Reader(target)
-            values = _Reader(value)
+            names = Reader(target)
+            values = Reader(value)
             if names.take("(") and values.take("(") and not values.is_word("SELECT", "VALUES", "WITH"):
                 found += _row(_list(values), _names(names))
     return found
 
 
-def _items(reader: _Reader, ends: frozenset[str]) -> list[list[Token]]:
+def _items(reader: Reader, ends: frozenset[str]) -> list[list[Token]]:
     """Return what stands between commas, up to a keyword."""
     found = []
     while True:
@@ -236,23 +216,29 @@ def _items(reader: _Reader, ends: frozenset[str]) -> list[list[Token]]:
             return found
 
 
-def _list(reader: _Reader) -> list[list[Token]]:
+def _list(reader: Reader) -> list[list[Token]]:
     """Return what stands between commas, up to the closing parenthesis."""
     return _items(reader, frozenset())
 
 
-def _names(reader: _Reader) -> list[str]:
+def _names(reader: Reader) -> list[str]:
     found = [item[0].name if len(item) == 1 else "" for item in _list(reader)]
     reader.take(")")
     return found
 
 
+def _is_name(token: Token) -> bool:
+    return token.kind in ("word", "name", "literal") and token.text not in _OPERATORS
+
+
+def _collates(item: list[Token]) -> bool:
+    return len(item) > 1 and item[-2].text == "COLLATE"
+
+
 def _row(values: list[list[Token]], columns: list[str] | None) -> list[Assignment]:
     found = []
     for place, value in enumerate(values):
-        inner = value
-        while len(inner) > 2 and inner[0].text == "(" and inner[-1].text == ")":
-            inner = inner[1:-1]
-        if len(inner) == 1 and inner[0].kind == "param" and (columns is None or place < len(columns)):
-            found.append(Assignment(inner[0].number, place if columns is None else columns[place]))
+        number = _number(value)
+        if number is not None and (columns is None or place < len(columns)):
+            found.append(Assignment(number, place if columns is None else columns[place]))
     return found
