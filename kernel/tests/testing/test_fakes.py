@@ -51,6 +51,19 @@ async def test_a_failure_may_come_later_and_last() -> None:
             await fake.step("get")
 
 
+async def test_each_failure_that_was_asked_for_is_for_a_call_of_its_own() -> None:
+    fake = FakeBackend()
+    fake.fail(ValueError("first"), on="get")
+    fake.fail(ValueError("second"), on="get")
+    fake.fail(ValueError("third"), after=1)
+    for message in ("first", "second"):
+        with pytest.raises(ValueError, match=message):
+            await fake.step("get")
+    await fake.step("get")
+    with pytest.raises(ValueError, match="third"):
+        await fake.step("get")
+
+
 async def test_a_call_that_fails_is_remembered_too() -> None:
     fake = FakeBackend()
     fake.fail(ValueError("away"))

@@ -111,9 +111,10 @@ class Columns:
             for column in table.columns(where):
                 if not stays(param, column.affinity):
                     declared = column.declared or "its rowid"
+                    why = _ANYWHERE if where is None else ""
                     raise DoesNotFit(
                         f"parameter {number} is a {param.case} that would become another value in the column "
-                        f"{writes.table}.{column.name}, whose declared type is {declared}{_ANYWHERE if where is None else ''}"
+                        f"{writes.table}.{column.name}, whose declared type is {declared}{why}"
                     )
 
     def _table(self, name: str) -> _Table | None:

@@ -1,7 +1,7 @@
 """Which file lies at a database's path: the one that was opened, or another one that took its place.
 
-SQLite goes on with the file that it opened, wherever that was moved. What is written then is lost to everybody who looks
-at the path, so each statement asks first, and one that wrote asks again before anybody is told.
+SQLite goes on with the file that it opened, wherever that was moved. What is written then is lost to everybody who
+looks at the path, so each statement asks first, and asks again before anybody is told that it is done.
 """
 
 from __future__ import annotations

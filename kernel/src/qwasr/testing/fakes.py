@@ -140,15 +140,15 @@ class FakeBackend:
         self.calls.append(Call(operation, arguments))
         if not self._plans:
             return
-        met = [plan for plan in self._plans if plan.meets(operation)]
-        delay_s = sum(plan.delay_s for plan in met)
+        delay_s = sum(plan.delay_s for plan in self._plans if plan.error is None and plan.meets(operation))
+        # The first that fails it is the only one that it counts for: two of them fail two calls.
+        error = next((plan.error for plan in self._plans if plan.error is not None and plan.meets(operation)), None)
         if delay_s == math.inf:
             await asyncio.get_running_loop().create_future()
         elif delay_s:
             await asyncio.sleep(delay_s)
-        for plan in met:
-            if plan.error is not None:
-                raise plan.error
+        if error is not None:
+            raise error
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
