@@ -10,6 +10,7 @@ from interfaces.sql.tests.guest_text import GUEST
 from qwasr.testing.fakes import Call
 from qwasr.testing.guest import Guest
 from qwasr.values import Variant, WitError
+from qwasr_sql.compliance.model import ModelRules
 from qwasr_sql.compliance.statements import StatementRules
 from qwasr_sql.compliance.transactions import TransactionRules
 from qwasr_sql.compliance.values import ParameterRules, ValueRules
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from qwasr_sql.protocol import Sql
 
 
-class TestTheFakeIsABackend(ValueRules, ParameterRules, StatementRules, TransactionRules):
+class TestTheFakeIsABackend(ValueRules, ParameterRules, StatementRules, TransactionRules, ModelRules):
     """It keeps every rule but those for cancelled calls: it answers at once, on the event loop."""
 
     @pytest.fixture

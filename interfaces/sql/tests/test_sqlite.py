@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from interfaces.sql.tests.databases import opened
+from interfaces.sql.tests.databases import begun, opened
 from qwasr.errors import BackendError
 from qwasr.values import Variant
 from qwasr_sql._session import Session
@@ -226,11 +226,10 @@ async def test_what_would_take_too_much_of_the_host_is_an_error(db: SqliteDataba
 async def test_a_statement_of_slow_steps_is_stopped_as_well(db: SqliteDatabase, slow: str) -> None:
     call = asyncio.create_task(db.query(slow))
     worker = db._reader or db._writer
-    while not worker._running:  # noqa: ASYNC110 - a thread tells nobody when it begins
-        await asyncio.sleep(0.01)
+    await begun(worker)
     call.cancel()
     began_s = time.monotonic()
-    while worker._running:  # noqa: ASYNC110 - nor when it is free
+    while worker._running:  # noqa: ASYNC110 - a thread tells nobody when it is free
         await asyncio.sleep(0.01)
     assert time.monotonic() - began_s < 5, "it ran on"
 

@@ -23,6 +23,8 @@ class TestInMemory(SqlCompliance):
 
 
 class TestInAFile(SqlCompliance):
+    reads_beside = True
+
     @pytest.fixture
     async def backend(self, path: Path) -> AsyncIterator[Sqlite]:
         backend = await Sqlite.connect(SqliteOptions(database=str(path)))

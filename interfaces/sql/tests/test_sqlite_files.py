@@ -8,15 +8,17 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from interfaces.sql.tests.databases import opened
+from interfaces.sql.tests.databases import begun, opened
 from interfaces.sql.tests.other import Other
 from qwasr.errors import BackendError, OptionError
 from qwasr.values import Variant
+from qwasr_sql._session import Session
 from qwasr_sql.errors import DoesNotFit, NoSuchDatabase, SqlError, Unavailable
 from qwasr_sql.sqlite import Sqlite, SqliteOptions, path_of
 
@@ -114,11 +116,11 @@ async def test_closing_finishes_what_was_begun_and_leaves_one_file(path: Path) -
 async def test_closing_stops_a_statement_that_would_not_end(path: Path) -> None:
     async with opened(path) as db:
         task = asyncio.create_task(db.query(ENDLESS))
-        await asyncio.sleep(0.05)
         assert db._reader is not None
+        await begun(db._reader)
         began_s = time.monotonic()
         await asyncio.to_thread(db._reader.close, 0.2)
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < 5
         with pytest.raises(SqlError, match="SQLITE_INTERRUPT"):
             await task
 
@@ -161,6 +163,54 @@ async def test_an_existing_database_is_used_as_it_is(path: Path) -> None:
         assert (await db.query("SELECT v FROM t")).rows == [[Variant("str", "a")]]
 
 
+# ------------------------------------------------------------------ several connections
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("normal", 1), ("full", 2)])
+@pytest.mark.parametrize("writes", [True, False])
+def test_each_connection_keeps_a_log_and_waits_for_the_disk_as_it_is_told(
+    path: Path, synchronous: Any, level: int, writes: bool
+) -> None:
+    options = SqliteOptions(synchronous=synchronous)
+    Session(str(path), options, writes=True).close()
+    session = Session(str(path), options, writes=writes)
+    with session._refusals.lifted():
+        assert session.connection.pragma("journal_mode") == "wal"
+        assert session.connection.pragma("synchronous") == level
+        assert session.connection.pragma("foreign_keys") == 1
+        assert session.connection.pragma("query_only") == (not writes)
+    session.close()
+
+
+async def test_what_is_read_holds_up_no_write(path: Path) -> None:
+    async with opened(path, busy_timeout_s=0.1) as db:
+        await db.execute("CREATE TABLE t (v)")
+        await db.execute("INSERT INTO t VALUES (1), (2)")
+        reads, written = threading.Event(), threading.Event()
+
+        def read(session: Session) -> list[int]:
+            cursor = session.connection.execute("SELECT v FROM t")
+            found = [next(cursor)[0]]
+            reads.set()
+            assert written.wait(30)
+            return found + [row[0] for row in cursor]
+
+        assert db._reader is not None
+        reading = asyncio.create_task(db._reader.run(read))
+        assert await asyncio.to_thread(reads.wait, 30)
+        assert await db.execute("INSERT INTO t VALUES (3)") == 1
+        assert len((await db.query("SELECT v FROM t")).rows) == 3, "what was written is not read by the next call"
+        written.set()
+        assert await reading == [1, 2], "it is not read as it was when reading began"
+
+
+async def test_as_many_read_at_once_as_there_are_readers(path: Path) -> None:
+    async with opened(path, readers=4) as db:
+        assert db._reader is not None
+        together = threading.Barrier(4)
+        await asyncio.gather(*(db._reader.run(lambda _: together.wait(30)) for _ in range(4)))
+
+
 # ------------------------------------------------------------------ other processes
 
 
@@ -173,10 +223,17 @@ async def test_a_write_waits_for_another_process_and_then_gives_up_while_reading
                 began_s = time.monotonic()
                 with pytest.raises(Unavailable, match=r"SQLITE_BUSY.*unavailable"):
                     await call(sql)
-                assert 0.2 <= time.monotonic() - began_s < 5
+                assert 0.2 <= time.monotonic() - began_s < 20
             assert (await db.query("SELECT * FROM t")).rows == []
+
+
+async def test_a_write_is_done_when_another_process_is_through(path: Path) -> None:
+    async with opened(path, busy_timeout_s=60) as db:
+        await db.execute("CREATE TABLE t (v)")
+        with Other(path) as other:
+            other.run("BEGIN IMMEDIATE")
             later = asyncio.create_task(db.execute("INSERT INTO t VALUES (1)"))
-            await asyncio.sleep(0.02)
+            await begun(db._writer)
             other.run("COMMIT")
             assert await later == 1
 
@@ -187,7 +244,7 @@ async def test_a_cancelled_write_does_not_wait_for_another_process(path: Path) -
         with Other(path) as other:
             other.run("BEGIN IMMEDIATE")
             task = asyncio.create_task(db.execute("INSERT INTO t VALUES (1)"))
-            await asyncio.sleep(0.1)
+            await begun(db._writer)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             assert await asyncio.wait_for(db._writer.run(lambda _: True), 5), "the thread still waits"
@@ -207,7 +264,7 @@ async def test_a_transaction_that_is_cancelled_twice_at_its_begin_leaves_nothing
         with Other(path) as other:
             other.run("BEGIN IMMEDIATE")
             task = asyncio.create_task(begin())
-            await asyncio.sleep(0.05)
+            await begun(db._writer)
             task.cancel()
             await asyncio.sleep(0)
             task.cancel()

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from interfaces.sql.tests.wrong import WrongDatabase
-from qwasr_sql.errors import SqlError
+from qwasr_sql.errors import SqlError, TooLarge
 from qwasr_sql.protocol import Rows
 
 if TYPE_CHECKING:
@@ -131,6 +131,41 @@ class DoesNotRecover(WrongDatabase):
         except SqlError:
             self.failed = True
             raise
+
+
+class HasNoBounds(WrongDatabase):
+    """Lets through whatever there is of it."""
+
+    breaks = (
+        "test_a_result_of_too_many_rows_is_an_error_and_changes_nothing",
+        "test_a_result_of_too_many_bytes_is_an_error",
+    )
+
+    async def query(self, sql: str, params: Sequence[Variant] = ()) -> Rows:
+        try:
+            return await self.right.query(sql, params)
+        except TooLarge:
+            return Rows(("v",), [])
+
+
+class IsTooLargeTooLate(WrongDatabase):
+    """Finds out when the statement is through already."""
+
+    breaks = ("test_a_result_of_too_many_rows_is_an_error_and_changes_nothing",)
+
+    async def query(self, sql: str, params: Sequence[Variant] = ()) -> Rows:
+        if sql.startswith("INSERT") and "RECURSIVE" in sql:
+            await self.right.execute(sql, params)
+        return await self.right.query(sql, params)
+
+
+class DeletesTooFew(WrongDatabase):
+    """Is wrong only where something happened before."""
+
+    breaks = ("test_statements_in_any_order_do_what_a_model_does",)
+
+    async def query(self, sql: str, params: Sequence[Variant] = ()) -> Rows:
+        return await self.right.query(sql.replace("WHERE id <= $1", "WHERE id <= $1 AND id <> 3"), params)
 
 
 class NoForeignKeys(WrongDatabase):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qwasr.hosting import HostInterface, HostResource
 from qwasr_sql._answers import Error, host_function
 from qwasr_sql.errors import NoSuchDatabase, TooLarge
-from qwasr_sql.limits import MAX_NAME_BYTES, check_statement
+from qwasr_sql.limits import MAX_NAME_BYTES, check_rows, check_statement
 
 if TYPE_CHECKING:
     from qwasr.protocols import Backends
@@ -93,6 +93,7 @@ class Readwrite(HostInterface, wit="wasi:sql/readwrite"):
     async def query(self, c: Connection, q: Statement) -> list[Row]:
         """Return the rows."""
         result = await c.database.query(q.sql, q.params)
+        check_rows(result)
         columns = result.columns
         return [
             Row(str(index), [Field(name, value) for name, value in zip(columns, row, strict=True)])

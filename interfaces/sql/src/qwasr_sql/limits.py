@@ -10,8 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwasr.values import Variant
+    from qwasr_sql.protocol import Rows
 
-__all__ = ["MAX_NAME_BYTES", "MAX_PARAMETERS", "MAX_SQL_BYTES", "MAX_VALUE_BYTES", "check_statement"]
+__all__ = [
+    "MAX_NAME_BYTES",
+    "MAX_PARAMETERS",
+    "MAX_RESULT_BYTES",
+    "MAX_ROWS",
+    "MAX_SQL_BYTES",
+    "MAX_VALUE_BYTES",
+    "check_rows",
+    "check_statement",
+]
 
 MAX_NAME_BYTES: Final = 1024
 """The longest name of a database, as UTF-8."""
@@ -24,6 +34,20 @@ MAX_PARAMETERS: Final = 32_766
 
 MAX_VALUE_BYTES: Final = 2 * 1024 * 1024
 """All parameters of a statement together: whole values cross to a guest at 32 times their size."""
+
+MAX_ROWS: Final = 200_000
+"""The most rows of a result; a backend's own bound is no higher."""
+
+MAX_RESULT_BYTES: Final = 64 * 1024 * 1024
+"""All values of a result together; a backend's own bound is no higher."""
+
+
+def check_rows(found: Rows) -> None:
+    """Raise `TooLarge` when a backend lets through what is above every bound."""
+    if len(found.rows) > MAX_ROWS:
+        raise TooLarge(f"the result has more than {MAX_ROWS} rows; ask for fewer")
+    if sum(_bytes(cell.value) for row in found.rows for cell in row) > MAX_RESULT_BYTES:
+        raise TooLarge(f"the result is larger than {MAX_RESULT_BYTES} bytes; ask for less")
 
 
 def check_statement(sql: str, params: Sequence[Variant]) -> None:

@@ -21,7 +21,10 @@ Rules for every database:
   nests a transaction is refused (`AccessDenied`): `transaction` does that.
 - Each statement outside of a transaction is one of its own: whole or not at all. It is never run twice.
 - A call that is cancelled stops the database's work on it, and changes nothing unless it was through already.
-- Every call ends within the backend's own time-out, with `Unavailable` if the service does not answer.
+- A result has bounds, which the backend's documentation names: at most those of `qwasr_sql.limits`. Above them is
+  `TooLarge`, and a statement whose result that would have been has changed nothing.
+- A call to a service that does not answer ends within the backend's own time-out, with `Unavailable`. How long a
+  database that answers may work on a statement is up to whoever waits: the host cancels a call after its own time-out.
 - A statement that fails says so with the database's own code and message, and harms no other one.
 - Foreign keys are enforced.
 - Columns come in their order, with their names, also when there is no row.

@@ -16,6 +16,7 @@ from qwasr.backends import fold
 from qwasr.errors import BackendError, OptionError
 from qwasr.options import ConnectOptions, env
 from qwasr_sql.errors import NoSuchDatabase, SqlError
+from qwasr_sql.limits import MAX_RESULT_BYTES, MAX_ROWS
 
 if TYPE_CHECKING:
     from qwasr_sql._database import SqliteDatabase
@@ -75,13 +76,13 @@ class SqliteOptions(ConnectOptions):
         help="what all statements in a database may take of memory together, what they sort included, bytes",
     )
     max_rows: int = env(
-        "QWASR_SQL_MAX_ROWS", default=10_000, minimum=1, maximum=200_000, help="how many rows a result may have"
+        "QWASR_SQL_MAX_ROWS", default=10_000, minimum=1, maximum=MAX_ROWS, help="how many rows a result may have"
     )
     max_result_bytes: int = env(
         "QWASR_SQL_MAX_RESULT_BYTES",
         default=2 * 1024 * 1024,
         minimum=1024,
-        maximum=64 * 1024 * 1024,
+        maximum=MAX_RESULT_BYTES,
         help="all values of a result together, bytes",
     )
 

@@ -19,6 +19,10 @@ nobody else has, in the database ``default``. What differs between databases are
 - `declared`: for each case of `data-type` the declared type of a column that gives values back in this case; without an
   entry the database has no such type.
 - `endless`: a query that takes longer than anybody waits.
+- `reads_beside`: whether the database is read beside an open transaction as well: it has a second connection.
+
+One rule runs statements in any order against a model, and needs hypothesis: `pip install 'qwasr-sql[testing]'` brings
+all that the kit needs.
 
 What holds while a service is away is in `qwasr_sql.compliance.faults`.
 """
@@ -29,11 +33,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-_RULES = ("values", "statements", "transactions", "cancelled", "faults")
+_RULES = ("values", "statements", "transactions", "cancelled", "model", "_machine", "faults")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _RULES))
 
 from qwasr_sql.compliance.cancelled import CancelledRules  # noqa: E402 - asserts are rewritten on import
 from qwasr_sql.compliance.faults import SqlFaultCompliance  # noqa: E402
+from qwasr_sql.compliance.model import ModelRules  # noqa: E402
 from qwasr_sql.compliance.statements import StatementRules  # noqa: E402
 from qwasr_sql.compliance.transactions import TransactionRules  # noqa: E402
 from qwasr_sql.compliance.values import ParameterRules, ValueRules  # noqa: E402
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["SqlCompliance", "SqlFaultCompliance"]
 
 
-class SqlCompliance(ValueRules, ParameterRules, StatementRules, TransactionRules, CancelledRules):
+class SqlCompliance(ValueRules, ParameterRules, StatementRules, TransactionRules, CancelledRules, ModelRules):
     """Every rule for a sql backend; a subclass overrides the fixture `backend`."""
 
     pytestmark = pytest.mark.asyncio

@@ -9,7 +9,8 @@ import pytest
 
 from qwasr.values import Variant
 from qwasr_sql.compliance._tables import database, fresh_name, one_value, table
-from qwasr_sql.errors import AccessDenied, NoSuchDatabase, SqlError
+from qwasr_sql.errors import AccessDenied, NoSuchDatabase, SqlError, TooLarge
+from qwasr_sql.limits import MAX_RESULT_BYTES, MAX_ROWS, MAX_VALUE_BYTES
 
 if TYPE_CHECKING:
     from qwasr_sql.protocol import Sql
@@ -133,6 +134,24 @@ class StatementRules:
             await db.execute(f"INSERT INTO {child} (v) VALUES (2)")
         with pytest.raises(SqlError):
             await db.execute(f"DELETE FROM {parent}")
+
+    async def test_a_result_of_too_many_rows_is_an_error_and_changes_nothing(self, backend: Sql) -> None:
+        db = await database(backend)
+        name = await table(db, "v INTEGER")
+        many = f"WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n <= {MAX_ROWS}) SELECT n FROM r"
+        for sql in (many, f"INSERT INTO {name} (v) {many} RETURNING v"):
+            with pytest.raises(TooLarge):
+                await db.query(sql)
+        assert (await one_value(db, f"SELECT count(*) FROM {name}")).value == 0
+
+    async def test_a_result_of_too_many_bytes_is_an_error(self, backend: Sql) -> None:
+        db = await database(backend)
+        name = await table(db, "v TEXT")
+        await db.execute(f"INSERT INTO {name} (v) VALUES ($1)", [Variant("str", "x" * (MAX_VALUE_BYTES // 2))])
+        times = 2 * MAX_RESULT_BYTES // MAX_VALUE_BYTES
+        many = f"WITH RECURSIVE r(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM r WHERE n < {times}) SELECT 1 FROM r"
+        with pytest.raises(TooLarge):
+            await db.query(f"SELECT v FROM {name}, ({many}) AS many")
 
     async def test_concurrent_statements_are_each_run_once(self, backend: Sql) -> None:
         db = await database(backend)
