@@ -18,7 +18,7 @@ nobody else has, so a shared service is as good as an empty one. Where it can be
 second connection to the same service, so that it is tested what one client sees of another.
 
 A backend that only reads has the class `ReadOnlyVaultCompliance`, with a further fixture that says which secrets there
-are. What holds while a service is away is in `qwasr_vault.compliance.faults`.
+are. What holds while a service is away is in `qwasr_vault.compliance.faults`, for both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RULES = ("secrets", "names", "together", "discretion", "reading", "faults")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _RULES))
 
 from qwasr_vault.compliance.discretion import DiscretionRules  # noqa: E402 - asserts are rewritten on import
-from qwasr_vault.compliance.faults import VaultFaultCompliance  # noqa: E402
+from qwasr_vault.compliance.faults import ReadOnlyVaultFaultCompliance, VaultFaultCompliance  # noqa: E402
 from qwasr_vault.compliance.names import NameRules  # noqa: E402
 from qwasr_vault.compliance.reading import ReadOnlyVaultCompliance  # noqa: E402
 from qwasr_vault.compliance.secrets import SecretRules  # noqa: E402
@@ -40,7 +40,7 @@ from qwasr_vault.compliance.together import TogetherRules  # noqa: E402
 if TYPE_CHECKING:
     from qwasr_vault.protocol import Vault
 
-__all__ = ["ReadOnlyVaultCompliance", "VaultCompliance", "VaultFaultCompliance"]
+__all__ = ["ReadOnlyVaultCompliance", "ReadOnlyVaultFaultCompliance", "VaultCompliance", "VaultFaultCompliance"]
 
 
 class VaultCompliance(SecretRules, NameRules, TogetherRules, DiscretionRules):
