@@ -10,6 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from qwasr_sql._types import case_of
 from qwasr_sql.errors import DoesNotFit
 
 if TYPE_CHECKING:
@@ -72,6 +73,12 @@ class _Column(NamedTuple):
     declared: str
     affinity: str
 
+    def keeps(self, param: Variant) -> bool:
+        """Say whether a value comes out of the column as the same one."""
+        if isinstance(param.value, float) and case_of(self.declared) == "boolean":
+            return False  # 1.0 becomes 1, and that is true
+        return stays(param, self.affinity)
+
 
 class _Table(NamedTuple):
     by_name: dict[bytes, _Column]
@@ -109,7 +116,7 @@ class Columns:
         for number, where in writes.items:
             param = params[number - 1]
             for column in table.columns(where):
-                if not stays(param, column.affinity):
+                if not column.keeps(param):
                     declared = column.declared or "its rowid"
                     why = _ANYWHERE if where is None else ""
                     raise DoesNotFit(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Stored = int | float | str | bytes | None
 
-__all__ = ["Stored", "lifter", "stored"]
+__all__ = ["Stored", "case_of", "lifter", "stored"]
 
 _MAX_INTEGER: Final = 2**63 - 1
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -78,7 +78,7 @@ def lifter(declared: str | None) -> Callable[[Stored], Variant]:
     Args:
         declared: the column's declared type, ``None`` for an expression.
     """
-    case = None if declared is None else _DECLARED.get(" ".join(_WIDTH.sub("", declared).upper().split()))
+    case = None if declared is None else case_of(declared)
     if case is None:
         return _by_class
     fits = _FITS[case]
@@ -91,6 +91,11 @@ def lifter(declared: str | None) -> Callable[[Stored], Variant]:
         return _by_class(value) if fitting is None else Variant(case, fitting)
 
     return lift
+
+
+def case_of(declared: str) -> str | None:
+    """Return the case under which a column of a declared type gives values back that fit it."""
+    return _DECLARED.get(" ".join(_WIDTH.sub("", declared).upper().split()))
 
 
 def _by_class(value: Stored) -> Variant:

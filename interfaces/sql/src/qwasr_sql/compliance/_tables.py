@@ -34,8 +34,8 @@ SAMPLES: Final[dict[str, tuple[Any, ...]]] = {
     "int64": (0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)),
     "uint32": (0, 1, 2**32 - 1),
     "uint64": (0, 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1),
-    "float": (0.0, -0.0, 1.5, -0.25, 3.4028234663852886e38, 1.401298464324817e-45, math.inf, -math.inf, math.nan),
-    "double": (0.0, -0.0, 0.1, -1.5, 1e300, 5e-324, 2.0**53, 1e18, math.inf, -math.inf, math.nan),
+    "float": (0.0, -0.0, 1.0, 1.5, -0.25, 3.4028234663852886e38, 1.401298464324817e-45, math.inf, -math.inf, math.nan),
+    "double": (0.0, -0.0, 1.0, 0.1, -1.5, 1e300, 5e-324, 2.0**53, 1e18, math.inf, -math.inf, math.nan),
     "str": (
         "",
         " ",
@@ -89,11 +89,16 @@ async def one_value(runner: Runner, sql: str, *params: Variant) -> Variant:
 
 
 def is_same(given: Any, found: Any) -> bool:
-    """Say whether a value is the same one: a number the same number, a text the same text, bytes the same bytes."""
+    """Say whether a value is the same one: a number the same number, a text the same text, bytes the same bytes.
+
+    A truth is the same as the integers 0 and 1, which databases without a type for it keep, and as no other number.
+    """
     if isinstance(given, (str, bytes)) or isinstance(found, (str, bytes)):
         return type(given) is type(found) and given == found
     if given is None or found is None:
         return given is found
+    if isinstance(given, bool) or isinstance(found, bool):
+        return isinstance(given, int) and isinstance(found, int) and given == found
     if isinstance(given, float) and math.isnan(given):
         return isinstance(found, float) and math.isnan(found)
     same_sign = given != 0 or math.copysign(1, given) == math.copysign(1, found)
