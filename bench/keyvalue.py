@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import subprocess
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 from bench.keyvalue_guest import OPERATIONS, text
 from bench.processes import Failed, pinned
 from bench.report import Cell, Table, ratio
-from tools.ports import free_port
+from tests.services.programs import find
+from tests.services.redis import RedisServer
 
 __all__ = ["measure"]
 
@@ -28,7 +29,6 @@ _IN_FLIGHT: Final = (1, 16, 128)
 _ROUNDS: Final = 3
 _POOL: Final = 16  # connections, ours and the bare client's
 _KEY, _COUNTER, _VALUE = "bench:key", "bench:counter", bytes(100)
-_START_S: Final = 10.0
 _COLUMNS: Final = [
     "operation",
     "in flight",
@@ -56,8 +56,8 @@ def measure(seconds: float) -> Table:
     """
     table = Table("Redis: through a guest, and without", list(_COLUMNS))
     try:
-        with _redis() as port, pinned(0):
-            _run(_measure(table, port, seconds / _ROUNDS))
+        with _redis() as url, pinned(0):
+            _run(_measure(table, url, seconds / _ROUNDS))
     except Failed as error:
         table.notes.append(str(error))
     table.notes += [
@@ -80,32 +80,32 @@ def _run(measuring: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.contextmanager
-def _redis() -> Iterator[int]:
-    program = shutil.which("redis-server")
-    if program is None:
-        msg = "`redis-server` is not on the PATH"
+def _redis() -> Iterator[str]:
+    """The address of `REDIS_URL`, or of a private server on the other core."""
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+        return
+    if find("redis-server") is None:
+        msg = "`redis-server` is neither on the PATH nor in build/services/bin, and REDIS_URL is not set"
         raise Failed(msg)
-    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        server = RedisServer(Path(folder))
         with pinned(1):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+            server.start()
         try:
-            yield port
+            yield server.url
         finally:
-            process.kill()
-            process.wait()
+            server.stop()
 
 
-async def _measure(table: Table, port: int, turn_s: float) -> None:
+async def _measure(table: Table, url: str, turn_s: float) -> None:
     from redis.asyncio import BlockingConnectionPool, Redis
 
     async with contextlib.AsyncExitStack() as stack:
-        pool = BlockingConnectionPool(host="127.0.0.1", port=port, max_connections=_POOL)
+        pool = BlockingConnectionPool.from_url(url, max_connections=_POOL)
         client = await stack.enter_async_context(Redis(connection_pool=pool))
-        await _wait_for(client)
         await client.set(_KEY, _VALUE)
-        guest = await stack.enter_async_context(_guest(port))
+        guest = await stack.enter_async_context(_guest(url))
         idle = await stack.enter_async_context(_guest(None))
         bare: Work = _bare(client)
         each: list[Work] = [bare, guest, idle, _sleeps, _fresh(guest)]
@@ -183,14 +183,14 @@ def _fresh(guest: Work) -> Work:
 
 
 @contextlib.asynccontextmanager
-async def _guest(port: int | None) -> AsyncIterator[Work]:
-    """Guests on Redis, or on a store that waits once, for nothing, when there is no port."""
+async def _guest(url: str | None) -> AsyncIterator[Work]:
+    """Guests on Redis, or on a store that waits once, for nothing, when there is no address."""
     from mik_backend_redis import Redis, RedisOptions
     from qwasr.runtime import Runtime
 
     backend: Any = _Waits()
-    if port is not None:
-        backend = await Redis.connect(RedisOptions(url=f"redis://127.0.0.1:{port}", pool_size=_POOL, timeout_s=5))
+    if url is not None:
+        backend = await Redis.connect(RedisOptions(url=url, pool_size=_POOL, timeout_s=5))
     environ = {"QWASR_CACHE_DIR": "off", "QWASR_CONCURRENCY": str(max(_IN_FLIGHT))}
     try:
         async with Runtime(text(), backends={"keyvalue": backend}, environ=environ) as runtime:
@@ -201,7 +201,7 @@ async def _guest(port: int | None) -> AsyncIterator[Work]:
 
             yield work
     finally:
-        if port is not None:
+        if url is not None:
             await backend.close()
 
 
@@ -223,18 +223,3 @@ class _Waits:
     async def increment(self, _key: str, _delta: int) -> int:
         await asyncio.sleep(0)
         return 1
-
-
-async def _wait_for(client: Any) -> None:
-    from redis.exceptions import ConnectionError as NotThere
-
-    ends_s = time.monotonic() + _START_S
-    while True:
-        try:
-            await client.ping()
-        except NotThere:
-            if time.monotonic() > ends_s:
-                raise
-            await asyncio.sleep(0.01)
-        else:
-            return

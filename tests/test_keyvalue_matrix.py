@@ -24,7 +24,7 @@ Environ = dict[str, str]
 def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Environ:
     """The variables that choose a store."""
     if request.param == "redis":
-        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_url")}
+        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_alone")}
     return {"QWASR_KEYVALUE": f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else "memory"}
 
 
@@ -32,7 +32,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Environ:
 def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Environ:
     """The variables that choose a store which outlives the process."""
     if request.param == "redis":
-        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_url")}
+        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_alone")}
     return {"QWASR_KEYVALUE": f"sqlite:///{tmp_path}/store.db"}
 
 
@@ -141,12 +141,12 @@ async def test_a_guest_watches_its_stores(
 
 
 async def test_a_guest_on_redis_is_told_of_what_other_programs_change(
-    redis_url: str, request: pytest.FixtureRequest
+    redis_alone: str, request: pytest.FixtureRequest
 ) -> None:
     key = request.node.name
-    other = await Redis.connect(RedisOptions(url=redis_url))
+    other = await Redis.connect(RedisOptions(url=redis_alone))
     bucket = await other.open_bucket("watched")
-    async with Runtime(watching(DRAFT2), environ={"QWASR_KEYVALUE": redis_url, "REDIS_WATCH": "1"}) as runtime:
+    async with Runtime(watching(DRAFT2), environ={"QWASR_KEYVALUE": redis_alone, "REDIS_WATCH": "1"}) as runtime:
         await runtime.start()
         for _ in range(200):  # it listens a moment after it was started
             await bucket.set(key, b"theirs")

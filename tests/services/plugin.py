@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,16 @@ import pytest
 from tests.services.certificates import Certificates
 from tests.services.certificates import make as make_certificates
 from tests.services.redis import RedisCluster, RedisSentinel, RedisServer, stop_all
+
+
+@contextlib.contextmanager
+def exclusive(folders: pytest.TempPathFactory, name: str) -> Iterator[None]:
+    """Wait for the other test processes of this run that use something of which there is one."""
+    base = folders.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # that all of them have
+    with (folder / f"{name}.lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +35,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.start()
     yield server.url
     server.stop()
+
+
+@pytest.fixture
+def redis_alone(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the Redis that all tests share, for one test at a time: one whose names others use, too."""
+    with exclusive(tmp_path_factory, "redis"):
+        yield redis_url
 
 
 @pytest.fixture

@@ -40,6 +40,42 @@ def test_a_variable_wins_over_a_private_server(tmp_path: Path) -> None:
     assert "1 passed" in done.stdout, done.stdout
 
 
+def test_a_program_in_the_projects_own_cache_is_found_when_there_is_none_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "CACHE", tmp_path)
+    program = tmp_path / "kept-server"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert programs.need("kept-server", "install it") == str(program)
+    elsewhere = tmp_path / "path"
+    elsewhere.mkdir()
+    (elsewhere / "kept-server").symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(elsewhere), prepend=os.pathsep)
+    assert programs.need("kept-server", "install it") == str(elsewhere / "kept-server")
+
+
+TWO_AT_ONCE = """
+import pathlib, time
+def use(at):
+    at = pathlib.Path(at)
+    at.mkdir()  # an error when the other one is here
+    time.sleep(0.3)
+    at.rmdir()
+def test_one(redis_alone): use({at!r})
+def test_other(redis_alone): use({at!r})
+"""
+
+
+def test_tests_that_share_a_service_run_one_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(TWO_AT_ONCE.format(at=str(tmp_path / "here")))
+    run = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "tests.services.plugin", "--rootdir", str(tmp_path)]
+    environ = os.environ | {"REDIS_URL": "redis://elsewhere"}
+    environ.pop("PYTEST_XDIST_WORKER", None)
+    done = subprocess.run([*run, str(tmp_path)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert "2 passed" in done.stdout, done.stdout
+
+
 def test_a_server_is_killed_and_answers_again_on_the_same_port(redis_server: Servers) -> None:
     server = redis_server(lasting=True)
     assert server.ask("SET", "key", "value") == b"+OK\r\n"
@@ -77,9 +113,9 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
-    async def ask(self) -> bytes:
+    async def ask(self, patience_s: float = 20) -> bytes:
         self.writer.write(b"ping")
-        return await asyncio.wait_for(self.reader.read(100), 0.3)
+        return await asyncio.wait_for(self.reader.read(100), patience_s)
 
 
 @pytest.fixture
@@ -103,7 +139,7 @@ async def test_the_proxy_delays(echo: Proxy, client: Client) -> None:
 async def test_the_proxy_stalls_and_flows_again(echo: Proxy, client: Client) -> None:
     echo.stall()
     with pytest.raises(TimeoutError):
-        await client.ask()
+        await client.ask(patience_s=0.3)
     echo.flow()
     assert await client.reader.read(4) == b"ping"
 
