@@ -60,12 +60,12 @@ def redis_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
 
 
 @pytest.fixture
-def redis_sentinel(tmp_path: Path) -> Iterator[Callable[[RedisServer], RedisSentinel]]:
-    """Starts a sentinel over a master that runs: `redis_sentinel(master)`."""
+def redis_sentinel(tmp_path: Path) -> Iterator[Callable[..., RedisSentinel]]:
+    """Starts a sentinel over the master at a port: `redis_sentinel(master.port, "--requirepass", "secret")`."""
     sentinels: list[RedisSentinel] = []
 
-    def make(master: RedisServer) -> RedisSentinel:
-        sentinel = RedisSentinel(tmp_path / f"sentinel-{len(sentinels)}", master.port)
+    def make(master: int, *arguments: str) -> RedisSentinel:
+        sentinel = RedisSentinel(tmp_path / f"sentinel-{len(sentinels)}", master, *arguments)
         sentinels.append(sentinel)
         sentinel.start()
         return sentinel

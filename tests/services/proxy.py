@@ -21,6 +21,7 @@ class Proxy:
         port: where the proxy listens on 127.0.0.1.
         delay_s: how long each piece is held back on its way to the server and on its way back.
         connections: how many there were so far.
+        cuts_answers: whether each connection is ended instead of passing an answer on.
     """
 
     def __init__(self, port: int) -> None:
@@ -33,6 +34,7 @@ class Proxy:
         self.port = 0
         self.delay_s = 0.0
         self.connections = 0
+        self.cuts_answers = False
 
     async def __aenter__(self) -> Self:
         await self.accept()
@@ -105,6 +107,8 @@ class Proxy:
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             await self._flowing.wait()
+            if answers and self.cuts_answers:
+                return
             if answers and self._cut_after is not None:
                 if not self._cut_after:
                     self._cut_after = None

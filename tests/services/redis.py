@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.services.certificates import Certificates
 from tests.services.private import START_S, PrivateServer
 from tests.services.programs import need
 from tools.ports import free_port
@@ -66,11 +67,12 @@ class RedisSentinel(RedisServer):
     Args:
         folder: where it keeps its configuration.
         master: the port of the master that it watches under the name `mymaster`.
+        arguments: further arguments of the sentinel.
     """
 
-    def __init__(self, folder: Path, master: int) -> None:
+    def __init__(self, folder: Path, master: int, *arguments: str) -> None:
         self._master = master
-        super().__init__(folder, "--sentinel")
+        super().__init__(folder, "--sentinel", *arguments)
         self.url = f"redis+sentinel://127.0.0.1:{self.port}/mymaster"
 
     def _first_arguments(self, folder: Path) -> list[str]:
@@ -82,7 +84,12 @@ class RedisSentinel(RedisServer):
 
 
 class RedisCluster:
-    """A cluster of three masters.
+    """A cluster of masters.
+
+    Args:
+        folder: where they keep their data.
+        size: how many there are.
+        certificates: what they prove who they are with, where they speak TLS.
 
     Attributes:
         nodes: its servers.
@@ -90,11 +97,18 @@ class RedisCluster:
         url: its address.
     """
 
-    def __init__(self, folder: Path, size: int = 3) -> None:
+    def __init__(self, folder: Path, size: int = 3, certificates: Certificates | None = None) -> None:
         arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port"]
         self.buses = [free_port() for _ in range(size)]
-        self.nodes = [RedisServer(folder / str(number), *arguments, str(bus)) for number, bus in enumerate(self.buses)]
-        self.url = f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes)}"
+        self.nodes: list[RedisServer] = []
+        hosts: list[str] = []
+        for number, bus in enumerate(self.buses):
+            tls_port = free_port()
+            tls = [*tls_arguments(certificates, tls_port), "--tls-cluster", "yes"] if certificates else []
+            node = RedisServer(folder / str(number), *arguments, str(bus), *tls)
+            self.nodes.append(node)
+            hosts.append(f"127.0.0.1:{tls_port if certificates else node.port}")
+        self.url = f"redis{'s' if certificates else ''}+cluster://{','.join(hosts)}"
 
     def start(self) -> None:
         """Start the nodes and share the slots out among them."""
@@ -117,6 +131,13 @@ class RedisCluster:
     def _complete(self, node: RedisServer) -> bool:
         known = node.ask("CLUSTER", "INFO")
         return b"cluster_state:ok" in known and b"cluster_known_nodes:%d" % len(self.nodes) in known
+
+
+def tls_arguments(certificates: Certificates, port: int) -> list[str]:
+    """Return what lets a server speak TLS at a port of its own, with clients that need no certificate."""
+    files = {"cert": certificates.certificate, "key": certificates.key, "ca-cert": certificates.authority}
+    arguments = [part for name, path in files.items() for part in (f"--tls-{name}-file", str(path))]
+    return ["--tls-port", str(port), *arguments, "--tls-auth-clients", "no"]
 
 
 def stop_all(servers: Sequence[PrivateServer]) -> None:

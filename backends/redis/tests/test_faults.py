@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
-from backends.redis.tests.load import STORE, Load, loaded, runtime_on
+from backends.redis.tests.load import GUESTS, STORE, Load, loaded, runtime_on
 from mik_backend_redis import Redis, RedisOptions
+from mik_backend_redis.connections import Tries
 from qwasr.errors import BackendError
 from qwasr.values import Variant, WitError
+from qwasr_keyvalue import Unavailable
 from tests.services.proxy import Proxy
 from tests.services.redis import RedisServer
 
 Servers = Callable[..., RedisServer]
 FAILS_IN_S = 1.0
 BACK_IN_S = 5.0
+WAIT_S = 20.0
 FULL = Variant("other", "the key-value store is full")
 UNAVAILABLE = repr(Variant("other", "the key-value store is unavailable"))
 
 
-def told_quickly(load: Load) -> None:
+def told_quickly(load: Load, *, of: Collection[str] = (UNAVAILABLE,)) -> None:
     assert load.errors, "nobody noticed"
-    assert {text for text, _ in load.errors} == {UNAVAILABLE}
+    assert {text for text, _ in load.errors} <= set(of)
     # A call waits twice at most, for a connection and for an answer; each may end late when the machine is busy.
     assert max(took_s for _, took_s in load.errors) <= FAILS_IN_S + 2 * load.lag_s
 
@@ -94,6 +97,37 @@ async def test_a_slow_network_is_waited_for_and_a_too_slow_one_is_not(redis_serv
         proxy.delay_s = 0
         assert await load.acknowledged() <= BACK_IN_S
         told_quickly(load)
+
+
+async def failed(load: Load, error: str, times: int) -> None:
+    """Wait until so many calls have failed in this way."""
+    async with asyncio.timeout(WAIT_S):
+        while sum(text == error for text, _ in load.errors) < times:  # noqa: ASYNC110 - waking for each would be part of the load
+            await asyncio.sleep(0.01)
+
+
+async def test_a_redis_that_is_full_for_a_while(redis_server: Servers) -> None:
+    server = redis_server()
+    async with loaded(server.url) as load:
+        assert server.ask("CONFIG", "SET", "maxmemory", "1") == b"+OK\r\n"
+        await failed(load, repr(FULL), 2 * GUESTS)
+        told_quickly(load, of=[repr(FULL)])
+        assert server.ask("CONFIG", "SET", "maxmemory", "0") == b"+OK\r\n"
+        assert await load.acknowledged() <= BACK_IN_S
+    told_quickly(load, of=[repr(FULL)])
+
+
+async def test_a_password_that_is_wrong_for_a_while(redis_server: Servers) -> None:
+    server = redis_server("--requirepass", "first")
+    denied = repr(Variant("access-denied"))
+    async with loaded(f"redis://:first@127.0.0.1:{server.port}") as load, Admin(server, "first") as admin:
+        await admin.call("CONFIG", "SET", "requirepass", "second")
+        await admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await failed(load, denied, 2 * GUESTS)
+        told_quickly(load, of=[denied, UNAVAILABLE])  # some calls were under way when their connections ended
+        await admin.call("CONFIG", "SET", "requirepass", "first")
+        assert await load.acknowledged() <= BACK_IN_S
+    told_quickly(load, of=[denied, UNAVAILABLE])
 
 
 async def test_a_full_redis_says_so_and_still_answers_and_takes_entries_again(redis_server: Servers) -> None:
@@ -206,6 +240,40 @@ async def fewest_tasks() -> int:
 
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.parametrize("retries", [0, 1, 4])
+async def test_a_call_tries_again_as_often_as_it_may(redis_server: Servers, retries: int) -> None:
+    server = redis_server()
+    async with Proxy(server.port) as proxy:
+        options = RedisOptions(url=f"redis://127.0.0.1:{proxy.port}", timeout_s=60, max_retries=retries, max_delay_ms=1)
+        redis = await Redis.connect(options)
+        bucket = await redis.open_bucket("b")
+        await bucket.get("key")
+        proxy.cuts_answers = True
+        before = proxy.connections
+        with pytest.raises(Unavailable):
+            await bucket.get("key")
+        assert proxy.connections == before + retries, "the first try had a connection already"
+        proxy.cuts_answers = False
+        assert await bucket.get("key") is None
+        await redis.close()
+
+
+async def test_pauses_between_tries_grow_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    monkeypatch.setattr("random.uniform", lambda _least, most: most)
+    tries = Tries(RedisOptions(max_retries=7, max_delay_ms=200))
+    for failures in range(1, 8):
+        await tries.pause(failures, OSError())
+    assert pauses == [0.02, 0.04, 0.08, 0.16, 0.2, 0.2, 0.2]
+    with pytest.raises(OSError, match="the last"):
+        await tries.pause(8, OSError("the last"))
 
 
 async def test_nothing_that_listens_is_an_error_at_the_start_that_says_so() -> None:

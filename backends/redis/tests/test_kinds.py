@@ -16,9 +16,10 @@ from mik_backend_redis import Redis, RedisOptions
 from qwasr.errors import BackendError
 from qwasr_keyvalue import AccessDenied, Unavailable
 from qwasr_keyvalue.compliance import KeyValueCompliance
+from qwasr_keyvalue.compliance._buckets import all_keys
 from qwasr_keyvalue.protocol import Change
 from tests.services.certificates import Certificates
-from tests.services.redis import RedisCluster, RedisSentinel, RedisServer
+from tests.services.redis import RedisCluster, RedisSentinel, RedisServer, tls_arguments
 from tools.ports import free_port
 
 Servers = Callable[..., RedisServer]
@@ -67,6 +68,60 @@ async def test_tls_with_an_authority_and_a_certificate_of_our_own(tls_port: int,
     files = {"tls_ca": certificates.authority, "tls_cert": certificates.certificate, "tls_key": certificates.key}
     redis = await connected(f"rediss://localhost:{tls_port}", **files)
     await redis.close()
+
+
+async def test_a_certificate_for_another_host_is_refused(redis_server: Servers, certificates: Certificates) -> None:
+    port = free_port()
+    redis_server(*tls_arguments(certificates, port))
+    redis = await connected(f"rediss://127.0.0.1:{port}", tls_ca=certificates.authority)
+    await redis.close()
+    with pytest.raises(BackendError, match="its certificate is for another host"):
+        await connected(f"rediss://127.1:{port}", tls_ca=certificates.authority)  # the same place by another name
+
+
+async def test_tls_to_sentinels_and_to_the_master(
+    redis_server: Servers, redis_sentinel: Callable[..., RedisSentinel], certificates: Certificates
+) -> None:
+    master_port, sentinel_port = free_port(), free_port()
+    redis_server(*tls_arguments(certificates, master_port))
+    redis_sentinel(master_port, *tls_arguments(certificates, sentinel_port), "--tls-replication", "yes")
+    url = f"rediss+sentinel://localhost:{sentinel_port}/mymaster"
+    redis = await connected(url, tls_ca=certificates.authority, timeout_s=5)
+    await redis.close()
+    with pytest.raises(BackendError):
+        await connected(url)
+
+
+async def test_tls_to_a_cluster(tmp_path: Path, certificates: Certificates) -> None:
+    cluster = RedisCluster(tmp_path / "cluster", certificates=certificates)
+    try:
+        await asyncio.to_thread(cluster.start)
+        redis = await connected(cluster.url, tls_ca=certificates.authority, timeout_s=5)
+        for name in "abcdefgh":
+            bucket = await redis.open_bucket(name)
+            assert await bucket.increment("counter", 1) == 1
+            assert await all_keys(bucket) == ["counter"] or name == "b"
+        await redis.close()
+        with pytest.raises(BackendError, match=r"not trusted; REDIS_TLS_CA"):
+            await connected(cluster.url)
+    finally:
+        cluster.stop()
+
+
+async def test_sentinels_with_a_user_of_their_own(
+    redis_server: Servers, redis_sentinel: Callable[..., RedisSentinel]
+) -> None:
+    master = redis_server()
+    users = ["--requirepass", "other", "--user", "ada", "on", ">watch", "~*", "&*", "+@all"]
+    sentinel = redis_sentinel(master.port, *users)
+    redis = await connected(sentinel.url, sentinel_username="ada", sentinel_password="watch")
+    await redis.close()
+    redis = await connected(sentinel.url, sentinel_password="other")
+    await redis.close()
+    for wrong in ({}, {"sentinel_password": "wrong-secret"}):
+        with pytest.raises(BackendError) as caught:
+            await connected(sentinel.url, **wrong)
+        assert "secret" not in str(caught.value)
 
 
 async def test_a_server_of_an_authority_that_is_not_trusted_is_refused(tls_port: int) -> None:
@@ -147,11 +202,11 @@ async def test_a_database_that_is_not_there_is_an_error_that_says_so(redis_serve
 
 
 async def test_sentinels_lead_to_the_new_master_when_the_old_one_dies(
-    redis_server: Servers, redis_sentinel: Callable[[RedisServer], RedisSentinel]
+    redis_server: Servers, redis_sentinel: Callable[..., RedisSentinel]
 ) -> None:
     master = redis_server()
     replica = redis_server("--replicaof", "127.0.0.1", str(master.port))
-    sentinel = redis_sentinel(master)
+    sentinel = redis_sentinel(master.port)
     async with asyncio.timeout(20):
         while b"127.0.0.1:%d" % replica.port not in sentinel.ask("SENTINEL", "REPLICAS", "mymaster"):  # noqa: ASYNC110 - asked
             await asyncio.sleep(0.05)  # it learns of replicas from the master
@@ -166,9 +221,9 @@ async def test_sentinels_lead_to_the_new_master_when_the_old_one_dies(
 
 
 async def test_a_master_that_the_sentinels_do_not_know_is_an_error_that_says_so(
-    redis_server: Servers, redis_sentinel: Callable[[RedisServer], RedisSentinel]
+    redis_server: Servers, redis_sentinel: Callable[..., RedisSentinel]
 ) -> None:
-    sentinel = redis_sentinel(redis_server())
+    sentinel = redis_sentinel(redis_server().port)
     with pytest.raises(BackendError, match="no sentinel that answers knows a master of that name"):
         await connected(f"redis+sentinel://127.0.0.1:{sentinel.port}/othermaster")
 
@@ -260,14 +315,14 @@ async def test_a_bucket_that_moved_to_another_node_is_listed_whole_by_who_did_no
     name, keys = secrets.token_hex(8), [f"key-{number}" for number in range(50)]
     await (await writer.open_bucket(name)).set_many([(key, b"") for key in keys])
     bucket = await reader.open_bucket(name)
-    assert sorted((await bucket.list_keys()).keys) == sorted(keys)
+    assert sorted(await all_keys(bucket)) == sorted(keys)
     slot = key_slot(name.encode())
     source = owner(redis_cluster, slot)
     target = next(node for node in redis_cluster.nodes if node is not source)
     names = [f"{{{name}}}:{key}" for key in keys]
     move(redis_cluster.nodes, slot, source, target, *names)
     try:
-        assert sorted((await bucket.list_keys()).keys) == sorted(keys)
+        assert sorted(await all_keys(bucket)) == sorted(keys)
     finally:
         move(redis_cluster.nodes, slot, target, source, *names)
         await bucket.delete_many(keys)

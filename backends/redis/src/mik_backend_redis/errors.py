@@ -69,6 +69,8 @@ def reason(error: BaseException) -> str:
     """Return why Redis cannot be used, in words for the operator: no address, no credential, nothing quoted."""
     chain: BaseException | None = error
     while chain is not None:
+        if isinstance(chain, ssl.SSLCertVerificationError) and chain.verify_code in _OTHER_HOST:
+            return "its certificate is for another host"
         for kind, words in _REASONS:
             if isinstance(chain, kind):
                 return words
@@ -81,6 +83,7 @@ def reason(error: BaseException) -> str:
     return _LOST if isinstance(error, exceptions.ConnectionError) else type(error).__name__
 
 
+_OTHER_HOST: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH and that of addresses
 _NODE: Final = "it is a node of a cluster; write redis+cluster:// and name some of its nodes"
 _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (AuthenticationError, f"{REFUSED}; see REDIS_URL, REDIS_USERNAME and REDIS_PASSWORD"),
