@@ -33,7 +33,11 @@ class RedisOptions(ConnectOptions):
     tls_cert: Path | None = env("REDIS_TLS_CERT", default=None, help="our own certificate, PEM")
     tls_key: Path | None = env("REDIS_TLS_KEY", default=None, help="the key of our own certificate, PEM")
     pool_size: int = env(
-        "REDIS_POOL_SIZE", default=16, minimum=1, maximum=1000, help="connections of a worker process, at most"
+        "REDIS_POOL_SIZE",
+        default=16,
+        minimum=1,
+        maximum=1000,
+        help="connections of a worker process, at most; on a cluster to each node",
     )
     timeout_s: float = env(
         "REDIS_TIMEOUT_S",
@@ -54,7 +58,7 @@ class RedisOptions(ConnectOptions):
         default=3,
         minimum=0,
         maximum=100,
-        help="how often a call tries again to connect or to read; a change that may have happened is never repeated",
+        help="how often a call tries again to connect or to read, on a cluster to read; nothing is changed twice",
     )
     max_delay_ms: int = env(
         "REDIS_MAX_DELAY", default=1000, minimum=1, maximum=60_000, help="the longest pause before the next try, ms"
