@@ -35,7 +35,8 @@ class TestRedisCluster(KeyValueCompliance):
 
 
 async def connected(url: str, **options: object) -> Redis:
-    redis = await Redis.connect(RedisOptions(url=url, connect_timeout_s=0.5, **options))  # type: ignore[arg-type]  # tests name what they set
+    patient: dict[str, object] = {"connect_timeout_s": 0.5, "timeout_s": 5.0}  # whatever else the machine does
+    redis = await Redis.connect(RedisOptions(url=url, **patient | options))  # type: ignore[arg-type]  # tests name what they set
     bucket = await redis.open_bucket("b")
     await bucket.set("key", b"value")
     assert await bucket.get("key") == b"value"
@@ -246,7 +247,7 @@ async def test_a_node_of_a_cluster_that_is_started_again_is_used_again(redis_clu
     redis = await Redis.connect(RedisOptions(url=redis_cluster.url))
     names = [f"{secrets.token_hex(4)}-{number}" for number in range(12)]
     for name in names:
-        await works_within(redis, name, 1)
+        await works_within(redis, name, 20)
     node = redis_cluster.nodes[1]
     node.kill()
     failures = 0
@@ -256,7 +257,7 @@ async def test_a_node_of_a_cluster_that_is_started_again_is_used_again(redis_clu
             await (await redis.open_bucket(name)).increment("counter", 1)
         except Unavailable:
             failures += 1
-        assert time.monotonic() - began_s <= 1
+        assert time.monotonic() - began_s <= 3  # 0.75 s, on a machine that has nothing else to do
     assert failures
     await asyncio.to_thread(node.start)
     began_s = time.monotonic()

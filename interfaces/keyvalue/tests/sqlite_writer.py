@@ -1,6 +1,7 @@
 """A process that writes to a store and says on standard output what was acknowledged; a test kills it.
 
 `python sqlite_writer.py FILE FIRST COUNT`: sets the keys `key-FIRST` … and increments `counter`, sixteen at a time.
+With `swap` after that it swaps `swapped` for the next number COUNT times instead, and says how often it lost.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import os
 import sys
 
+from qwasr_keyvalue.protocol import Snapshot
 from qwasr_keyvalue.sqlite import Sqlite, SqliteOptions
 
 _AT_ONCE = 16
@@ -30,5 +32,22 @@ async def main(path: str, first: int, count: int) -> None:
     await store.close()
 
 
+async def swap(path: str, count: int) -> None:
+    """Count by swapping, and try again whenever another process was faster."""
+    store = await Sqlite.connect(SqliteOptions(url=f"sqlite:///{path}", lock_timeout_s=10))
+    bucket = await store.open_bucket("b")
+    lost = 0
+    for _ in range(count):
+        now: Snapshot | None = await bucket.snapshot("swapped")
+        while now is not None:
+            now = await bucket.swap("swapped", b"%d" % (int(now.value or b"0") + 1), now)
+            lost += now is not None
+    os.write(1, b"%d\n" % lost)
+    await store.close()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    if sys.argv[4:] == ["swap"]:
+        asyncio.run(swap(sys.argv[1], int(sys.argv[3])))
+    else:
+        asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -15,8 +15,8 @@ RULES = sorted(name for name in dir(FaultRules) if name.startswith("test_"))
 
 class Rules(FaultRules):
     lasting = True
-    fails_in_s = 0.2
-    back_in_s = 0.3
+    fails_in_s = 1.0
+    back_in_s = 1.0
 
 
 class Remote(FakeService, Memory):
@@ -40,7 +40,7 @@ class RemoteBucket:
 
 class Patient(Remote):
     breaks = ("test_every_call_to_a_service_that_stands_still_fails_in_time",)
-    patience_s = 0.6
+    patience_s = 1.5
 
 
 class SaysNothing(Remote):

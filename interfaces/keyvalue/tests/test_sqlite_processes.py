@@ -19,10 +19,9 @@ WRITER = Path(__file__).with_name("sqlite_writer.py")
 WRITES = 5_000  # of a key and of the counter: 10 000 in all
 
 
-async def writer(path: Path, first: int = 0) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, str(WRITER), str(path), str(first), str(WRITES), stdout=asyncio.subprocess.PIPE
-    )
+async def writer(path: Path, first: int = 0, count: int = WRITES, *how: str) -> asyncio.subprocess.Process:
+    command = [sys.executable, str(WRITER), str(path), str(first), str(count), *how]
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
 
 async def opened(path: Path) -> tuple[Sqlite, SqliteBucket]:
@@ -59,4 +58,15 @@ async def test_four_processes_write_to_one_file_at_once_and_no_count_is_lost(tmp
     store, bucket = await opened(path)
     assert await bucket.get("counter") == b"%d" % (4 * WRITES)
     assert await bucket.get(f"key-{4 * WRITES - 1}") == b"%d" % (4 * WRITES - 1)
+    await store.close()
+
+
+async def test_two_processes_that_swap_one_key_never_both_win(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    processes = [await writer(path, 0, 2000, "swap") for _ in range(2)]
+    said = [await process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum(int(out) for out, _ in said) > 0, "they did not meet"
+    store, bucket = await opened(path)
+    assert await bucket.get("swapped") == b"4000"
     await store.close()

@@ -127,8 +127,9 @@ class ExpiryRules:
 
     async def test_swap_takes_an_expired_key_for_missing(self, backend: KeyValue) -> None:
         bucket = await fresh_bucket(backend)
-        await bucket.set("key", b"old", ttl_s=self.resolution_s)
+        await bucket.set("key", b"old")
         before = await bucket.snapshot("key")
+        await bucket.expire("key", self.resolution_s)
         await self._wait()
         assert await bucket.swap("key", b"new", before) is not None
         assert await bucket.get("key") is None
