@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, ClassVar
 
 import pytest
@@ -16,10 +17,27 @@ from qwasr_blobstore.memory import MemoryContainer
 RULES = sorted(name for name in dir(FaultRules) if name.startswith("test_"))
 
 
+class Time:
+    """The time by which the rules measure; a store that wastes it does so at once, however slow the machine is."""
+
+    def __init__(self) -> None:
+        self.wasted_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.wasted_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    clock = Time()
+    monkeypatch.setattr("qwasr.testing.services.time", clock)
+    return clock
+
+
 class Rules(FaultRules):
     lasting = True
-    fails_in_s = 0.2
-    back_in_s = 0.3
+    fails_in_s = 30.0
+    back_in_s = 30.0
 
 
 class Remote(FakeService):
@@ -31,6 +49,7 @@ class Remote(FakeService):
     def __init__(self) -> None:
         self.memory = Memory()
         self.kills = 0
+        self.clock = Time()
 
     def kill(self) -> None:
         super().kill()
@@ -67,7 +86,11 @@ class There:
 
 class Patient(Remote):
     breaks = ("test_every_call_to_a_service_that_stands_still_fails_in_time",)
-    patience_s = 0.6
+
+    async def answer(self, right: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        if not self.moving:
+            self.clock.wasted_s += 60
+        return await super().answer(right, name, *arguments, **named)
 
 
 class SaysNothing(Remote):
@@ -81,6 +104,11 @@ class SaysNothing(Remote):
 class NeverBack(Remote):
     breaks = ("test_a_service_that_was_started_again_is_used_again", "test_a_service_that_goes_on_is_used_again")
     comes_back = False
+
+    async def answer(self, right: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        if self._lost:
+            self.clock.wasted_s += 10
+        return await super().answer(right, name, *arguments, **named)
 
 
 class ShowsPieces(Remote):
@@ -122,8 +150,9 @@ WRONG = [(store, rule) for store in (Patient, SaysNothing, NeverBack, ShowsPiece
 
 
 @pytest.mark.parametrize(("store", "rule"), WRONG, ids=lambda part: part if isinstance(part, str) else part.__name__)
-async def test_a_wrong_store_is_caught(store: type[Remote], rule: str) -> None:
+async def test_a_wrong_store_is_caught(store: type[Remote], rule: str, clock: Time) -> None:
     remote = store()
+    remote.clock = clock
     with pytest.raises((AssertionError, pytest.fail.Exception, Unavailable)):
         await getattr(Rules(), rule)(remote, remote)
 
@@ -134,8 +163,8 @@ def test_each_rule_has_a_store_that_breaks_it() -> None:
 
 class TestRightRemote(BlobstoreFaultCompliance):
     lasting = True
-    fails_in_s = 0.5
-    back_in_s = 0.3
+    fails_in_s = 30.0
+    back_in_s = 30.0
 
     @pytest.fixture
     def service(self) -> Remote:
