@@ -12,7 +12,7 @@ from qwasr_blobstore.compliance.model import ModelRules
 
 class TestMemory(BlobstoreCompliance):
     in_this_process = True
-    model_examples = 100
+    model_examples = 40
 
     @pytest.fixture
     def backend(self) -> Memory:

@@ -26,8 +26,8 @@ _LARGE_BYTES: Final = 80 * _MIB
 _PIECE_BYTES: Final = 256 * 1024
 _NAMES: Final = 1000  # of a page
 _PAGES: Final = 3
-_NAME: Final = "n" * 500
-_SLACK_BYTES: Final = 200 * 1024  # less than half of a page
+_NAME: Final = "n" * 150
+_SLACK_BYTES: Final = 80 * 1024  # less than half of a page
 
 
 class FlatRules:
