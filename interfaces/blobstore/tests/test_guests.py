@@ -11,7 +11,7 @@ from interfaces.blobstore.tests.guest_text import text
 from interfaces.blobstore.tests.guests import AFTER, FIRST, NEVER_FINISHED, NO_OBJECT, TWICE, error_of, runtime_on
 from qwasr.runtime import Runtime
 from qwasr_blobstore import Folder, FolderOptions, Memory, plugin
-from qwasr_blobstore.compliance._stored import END, get, pattern, put
+from qwasr_blobstore.compliance._stored import END, get, pattern, put, put_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -188,6 +188,16 @@ async def test_an_answer_ends_after_a_mebibyte_of_names(runtime: Runtime, store:
     assert len(first) == 1045
     assert over is False
     assert await runtime.call(None, "list", "c", len(first), 5000) == (names[len(first) :], True)
+
+
+async def test_a_mebibyte_of_names_is_one_of_bytes_not_of_characters() -> None:
+    store = Memory()
+    async with runtime_on(store) as runtime:
+        await runtime.call(None, "create", "c")
+        await put_all(await store.get_container("c"), [f"{number:04}{'写' * 340}" for number in range(1100)])
+        first, over = await runtime.call(None, "list", "c", 0, 5000)
+        assert len(first) == 1024
+        assert over is False
 
 
 @pytest.mark.parametrize("size", [0, 5, 3_000_001])

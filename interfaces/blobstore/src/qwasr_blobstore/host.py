@@ -55,7 +55,7 @@ class StreamObjectNames(HostResource):
         taken: list[str] = []
         size = 0
         while len(taken) < count and size < MAX_NAMES_BYTES and not await self._at_end():
-            size += len(self._names[-1])
+            size += len(self._names[-1].encode())
             taken.append(self._names.pop())
         return taken, await self._at_end()
 

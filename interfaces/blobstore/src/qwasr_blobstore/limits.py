@@ -26,7 +26,7 @@ MAX_NAMES: Final = 10_000
 """The most names in one call of a guest, either way."""
 
 MAX_NAMES_BYTES: Final = 1024 * 1024
-"""How much text of names one answer to a guest has before it ends, characters."""
+"""How much text of names one answer to a guest has before it ends, as UTF-8."""
 
 MAX_WAITING_BYTES: Final = 4 * 1024**3
 """How much all guests of a process may write into values that have no object yet."""
