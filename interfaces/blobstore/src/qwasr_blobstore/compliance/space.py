@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import pytest
 
@@ -19,11 +19,16 @@ __all__ = ["SpaceRules"]
 _MIB: Final = 1024 * 1024
 _TOO_LARGE_BYTES: Final = 8 * _MIB
 _ROUNDS: Final = 6  # more than there is room for
-_SOON_S: Final = 5.0
 
 
 class SpaceRules:
-    """What holds for a store that is full, where a test can have one."""
+    """What holds for a store that is full, where a test can have one.
+
+    Attributes:
+        room_back_in_s: how long after an abort there is room again, in seconds.
+    """
+
+    room_back_in_s: ClassVar[float] = 5.0
 
     @pytest.fixture
     def cramped(self) -> Blobstore:
@@ -51,21 +56,20 @@ class SpaceRules:
             with pytest.raises(OutOfSpace):
                 await put(container, "too-large", pattern(_TOO_LARGE_BYTES))
             writer = await container.write("aborted")
-            await _soon(container, "deleted", data)
+            await self._soon(container, "deleted", data)
             writer.abort()
-            await _soon(container, "replaced", data)
+            await self._soon(container, "replaced", data)
             await container.delete_objects(["deleted"])
         assert same(await get(container, "replaced"), data)
 
-
-async def _soon(container: Container, name: str, data: bytes) -> None:
-    """Write an object, as soon as there is room for it: who aborts need not wait for that."""
-    began_s = time.monotonic()
-    while True:
-        try:
-            await put(container, name, data)
-        except OutOfSpace:
-            assert time.monotonic() - began_s <= _SOON_S, "there is no room for what fitted before"
-            await asyncio.sleep(0.05)
-        else:
-            return
+    async def _soon(self, container: Container, name: str, data: bytes) -> None:
+        """Write an object, as soon as there is room for it: who aborts need not wait for that."""
+        began_s = time.monotonic()
+        while True:
+            try:
+                await put(container, name, data)
+            except OutOfSpace:
+                assert time.monotonic() - began_s <= self.room_back_in_s, "there is no room for what fitted before"
+                await asyncio.sleep(0.05)
+            else:
+                return
