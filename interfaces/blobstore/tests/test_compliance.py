@@ -30,7 +30,7 @@ WRONG = [(store, rule) for store in WRONG_STORES for rule in store.breaks]
 
 
 class Rules(BlobstoreCompliance):
-    in_this_process = True
+    times_in_memory = 1
 
 
 class WrongRules(Rules):

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.guest(text())
 
 
 class TestFake(BlobstoreCompliance):
+    times_in_memory = 2  # the object, and the call that wrote it
+
     @pytest.fixture
     def backend(self) -> FakeBlobstore:
         return FakeBlobstore(Clock(wall_ns=time.time_ns()))

@@ -11,7 +11,7 @@ from qwasr_blobstore.compliance.model import ModelRules
 
 
 class TestMemory(BlobstoreCompliance):
-    in_this_process = True
+    times_in_memory = 1
     model_examples = 40
 
     @pytest.fixture

@@ -18,7 +18,7 @@ names nobody else has, so a shared service is as good as an empty one; it delete
 rule.
 
 The rules for a store that is full need a second fixture, `cramped`, and are left out without it. A store whose objects
-are this process's memory sets `in_this_process = True`. What holds while a service is away is in
+are this process's memory sets `times_in_memory = 1`. What holds while a service is away is in
 `qwasr_blobstore.compliance.faults`.
 """
 
