@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
+from contextlib import suppress
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
@@ -192,7 +196,10 @@ class Connection(RequestHandler):
         if not unsent and not starving and (exchange is None or not exchange.streaming):
             self._moved_at = 0.0
             return
-        moved = exchange.payload.total_bytes if starving and exchange is not None else self.sent - unsent
+        if starving and exchange is not None:
+            moved = exchange.payload.total_bytes
+        else:
+            moved = self.sent - unsent - _queued(channel)
         if not self._moved_at or moved != self._moved:
             self._moved, self._moved_at = moved, now
         elif now - self._moved_at >= limits.idle_s:
@@ -234,6 +241,18 @@ class Connection(RequestHandler):
             return False
         self.force_close()
         return True
+
+
+def _queued(channel: asyncio.Transport) -> int:
+    """Return how many bytes the system has that the client has not taken.
+
+    It has up to megabytes, and does not ask for more until a third of them is gone. A slow client takes longer for that
+    than it may stand still, and stands not still.
+    """
+    with suppress(OSError, ValueError):  # it is being closed, or is no socket that can tell
+        answer: bytes = ioctl(channel.get_extra_info("socket").fileno(), TIOCOUTQ, bytes(4))
+        return int(struct.unpack("i", answer)[0])
+    return 0
 
 
 def _refusal(error: BaseException | None, limits: Limits) -> tuple[int, str]:
