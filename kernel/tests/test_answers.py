@@ -278,15 +278,21 @@ async def test_many_short_waits_count_together(call: Call) -> None:
 
 
 async def test_each_call_has_its_own_time(call: Call) -> None:
+    loop = asyncio.get_running_loop()
+    call.deadlines.limit_s = 60
+
     @ANSWERS.host_function
-    async def waits() -> str:
+    async def waits(began_s: float) -> str:
         await asyncio.sleep(0.02)
+        (end_s,) = call.deadlines._ends.values()
+        assert end_s >= began_s + 60, "it does not begin where another one began"
         return "answer"
 
-    for _ in range(5):
-        answer = waits()
+    for _ in range(3):
+        answer = waits(loop.time())
         assert not isinstance(answer, str)
         assert await answer == "answer"
+    assert not call.deadlines._ends
 
 
 async def test_a_function_whose_purpose_is_to_wait_may(call: Call) -> None:

@@ -60,22 +60,33 @@ async def test_each_call_has_its_own_time(guest: Guest) -> None:
         return loop.time() - started
 
     for took_s in await asyncio.gather(*(late(0.02 * number) for number in range(5))):
-        assert 0.09 < took_s < 0.5
+        assert 0.09 < took_s < 5
 
 
 async def test_quick_calls_between_slow_ones_are_not_touched(guest: Guest) -> None:
-    slow = [asyncio.create_task(invoke(guest, asyncio.sleep, 5)) for _ in range(3)]
-    quick = [await invoke(guest, asyncio.sleep, 0.01, number) for number in range(15)]
-    assert quick == list(range(15))
+    slow = [asyncio.create_task(invoke(guest, asyncio.sleep, 60)) for _ in range(3)]
+    await asyncio.sleep(0)
+    guest._deadlines.limit_s = 60  # for those that come, so that a busy machine makes none of them slow
+    while not all(task.done() for task in slow):
+        assert await invoke(guest, asyncio.sleep, 0.01, "quick") == "quick"
     results = await asyncio.gather(*slow, return_exceptions=True)
     assert [type(result) for result in results] == [DeadlineExceeded] * 3
 
 
 async def test_the_clock_runs_again_for_the_next_invocation(guest: Guest) -> None:
-    function: Any = asyncio.sleep
+    loop = asyncio.get_running_loop()
+    guest._deadlines.limit_s = 60
+
+    async def look(began_s: float) -> None:
+        await asyncio.sleep(0.02)
+        (end_s,) = guest._deadlines._ends.values()
+        assert end_s >= began_s + 60
+
+    function: Any = look
     async with guest.call() as call:
         for _ in range(3):
-            await call.invoke(function, 0.06)
+            await call.invoke(function, loop.time())
+    assert not guest._deadlines._ends
 
 
 async def test_a_cancellation_from_outside_stays_one_even_when_time_is_up(guest: Guest) -> None:

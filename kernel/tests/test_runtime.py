@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     Make = Callable[..., Any]
 
 OFFLINE = {"QWASR_PLUGINS": "", "QWASR_CACHE_DIR": "off"}  # nothing installed, nothing kept
-SHORT = RuntimeOptions(guest_timeout_s=0.2, cache_dir="off", shutdown_s=5)
+OPTIONS = RuntimeOptions(cache_dir="off", shutdown_s=5)
+SHORT = RuntimeOptions(guest_timeout_s=1.0, cache_dir="off", shutdown_s=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class SlowShelf(Shelf, wit="demo:shelf/shelf"):
         call = current_call()
         if self.backend.answer == 1 and isinstance(call, GuestCall):
             call.lift_deadline()
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.4)
         return 2
 
 
@@ -155,7 +156,7 @@ def shelf(plugin: Make, host: type[Shelf] = Shelf, server: type[HandlerServer] |
 
 @pytest.fixture
 async def serving(asking: bytes, plugin: Make) -> AsyncIterator[Runtime]:
-    async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=SHORT) as runtime:
+    async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=OPTIONS) as runtime:
         yield runtime
 
 
@@ -296,14 +297,14 @@ async def test_a_server_that_serves_what_others_cause_drains_after_them(serving:
 
 
 async def test_leaving_the_block_stops_what_runs(asking: bytes, plugin: Make) -> None:
-    async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=SHORT) as runtime:
+    async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=OPTIONS) as runtime:
         await runtime.start()
     assert HandlerServer.current.events == ["start", "drain 5", "close"]
 
 
 async def test_an_error_in_the_block_closes_without_draining(asking: bytes, plugin: Make) -> None:
     async def fail() -> None:
-        async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=SHORT) as runtime:
+        async with Runtime(asking, environ=OFFLINE, plugins=[shelf(plugin)], options=OPTIONS) as runtime:
             await runtime.start()
             raise ValueError("the program's own")
 

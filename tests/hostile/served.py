@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -68,6 +69,12 @@ class Served:
 
     def open_files(self) -> int:
         return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.serving())
+
+    async def until_closed(self, files: int) -> None:
+        """Wait until so many files are open and no more: a socket that closes tells no one."""
+        async with asyncio.timeout(10):
+            while self.open_files() > files:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
 
     async def until_all_serve(self) -> None:
         """Wait for the workers after the first."""
@@ -149,6 +156,8 @@ def serve(
         AssertionError: it did not listen, or its exit status is not 0.
     """
     own = {"HTTP_ADDR": "127.0.0.1:0", "QWASR_SHUTDOWN_S": "1", "QWASR_CACHE_DIR": "off", "PYTHONUNBUFFERED": "1"}
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the process inherits it, and has many clients
     if workers:
         own |= {"QWASR_WORKERS": str(workers), "ADMIN_ADDR": f"unix:{folder / 'admin'}"}
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:

@@ -85,8 +85,7 @@ async def test_all_hostile_guests_at_once_three_times_over_leave_no_mark(served:
     for name, (status, _) in zip(names, answers, strict=True):
         assert status in {corpus.EXPECTED[name], *busy}, name
     await assert_unharmed(served)
-    await asyncio.sleep(0.1)
-    assert served.open_files() <= files
+    await served.until_closed(files)
 
 
 async def test_a_guest_is_served_while_as_many_endless_ones_run_as_may(served: Served) -> None:

@@ -36,9 +36,7 @@ async def served(elsewhere: Served) -> AsyncIterator[Served]:
     assert elsewhere.memory_bytes() < STEADY_BYTES
     assert elsewhere.peak_memory_bytes() < PEAK_BYTES
     assert "Traceback" not in elsewhere.log()
-    async with asyncio.timeout(5):
-        while elsewhere.open_files() > files:  # noqa: ASYNC110 - sockets that close tell no one
-            await asyncio.sleep(0.05)
+    await elsewhere.until_closed(files)
 
 
 async def test_hostile_guests_end_as_documented_one_after_another(served: Served) -> None:

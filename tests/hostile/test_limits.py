@@ -27,11 +27,12 @@ def limited(component: Path, folder: Path, **environ: str) -> Iterator[Served]:
 
 
 async def test_computing_ends_with_its_own_limit_and_waiting_does_not_count(corpus_path: Path, tmp_path: Path) -> None:
-    limits = {"QWASR_GUEST_CPU_S": "0.1", "QWASR_GUEST_TIMEOUT_S": "1"}
+    limits = {"QWASR_GUEST_CPU_S": "0.5", "QWASR_GUEST_TIMEOUT_S": "3"}
     with limited(corpus_path, tmp_path, **limits) as served:
         for name in ("loop", "host-call-storm"):
+            before = len(served.log())
             assert (await served.ask(corpus.path(name)))[0] == 504
-            assert "QWASR_GUEST_CPU_S" in served.log()
+            assert "QWASR_GUEST_CPU_S" in served.log()[before:]
         before = len(served.log())
         assert (await served.ask(corpus.path("never")))[0] == 504
         assert "QWASR_GUEST_TIMEOUT_S" in served.log()[before:]
@@ -54,8 +55,8 @@ async def test_more_calls_than_run_and_wait_are_refused_at_once_and_told_when_to
     limits = {
         "QWASR_CONCURRENCY": "2",
         "QWASR_QUEUE": "3",
-        "QWASR_QUEUE_TIMEOUT_S": "1",
-        "QWASR_GUEST_TIMEOUT_S": "2.5",
+        "QWASR_QUEUE_TIMEOUT_S": "2",
+        "QWASR_GUEST_TIMEOUT_S": "5",
     }
     with limited(corpus_path, tmp_path, **limits) as served:
         loop = asyncio.get_running_loop()
@@ -69,15 +70,16 @@ async def test_more_calls_than_run_and_wait_are_refused_at_once_and_told_when_to
         statuses = sorted(status for status, _ in answers)
         assert statuses == [503] * 10 + [504] * 2
         refused = sorted(took_s for status, took_s in answers if status == 503)
-        assert refused[6] < 0.9, "seven find no place in the queue"
-        assert all(0.9 < took_s < 2.4 for took_s in refused[7:]), "three wait in vain"
+        assert refused[6] < 1.9, "seven find no place in the queue"
+        assert all(1.9 < took_s < 4.9 for took_s in refused[7:]), "three wait in vain"
         endless = [asyncio.create_task(served.ask(corpus.path("never"))) for _ in range(5)]
-        await asyncio.sleep(0.05)
         reader, writer = await served.connect()
-        writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        assert b" 503 " in head
-        assert b"retry-after: " in head
+        head = b""
+        while b" 503 " not in head:  # the others may not have come yet
+            writer.write(b"GET %b HTTP/1.1\r\nHost: here\r\n\r\n" % corpus.path("silent").encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readuntil(b"}")
+        assert b"retry-after: 2\r\n" in head
         await asyncio.gather(*endless)
         assert await served.ask(corpus.path("hello")) == (200, b"hello")
         await served.disconnect()
@@ -93,7 +95,7 @@ async def test_a_guest_holds_as_many_host_resources_as_the_variable_says(corpus_
 async def test_a_guest_that_prints_without_end_is_cut_with_a_note(
     guest_path: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    limits = {"QWASR_GUEST_LOG_BYTES": "4096", "QWASR_GUEST_TIMEOUT_S": "0.3"}
+    limits = {"QWASR_GUEST_LOG_BYTES": "4096", "QWASR_GUEST_TIMEOUT_S": "1.5"}
     with limited(guest_path("hostile"), tmp_path, **limits) as served:
         for case in ("w", "n"):
             before = len(served.log())

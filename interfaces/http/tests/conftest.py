@@ -53,6 +53,13 @@ async def serve() -> AsyncIterator[Serve]:
         yield start
 
 
+async def until_running(server: HttpServer, count: int, timeout_s: float = 10.0) -> None:
+    """Wait until so many requests have a guest."""
+    async with asyncio.timeout(timeout_s):
+        while server.running != count:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.005)
+
+
 @dataclass
 class Answer:
     status: int

@@ -154,6 +154,15 @@ ANSWER_THEN_ECHO = f"""{_START}
   (call $write-all (local.get $c) %text)
   (drop (call $copy (call $incoming-stream (local.get $request)) (local.get $c)))
   (call $finish (local.get $c) (local.get $b))"""
+# answers the half, and the rest when the body has come
+ASKED_TWICE = f"""{_START}
+  (call $write-all (local.get $c) %first)
+  (local.set $d (call $incoming-stream (local.get $request)))
+  (loop $next
+    (call $read (local.get $d) (i64.const 65536) (i32.const 16))
+    (br_if $next (i32.eqz (i32.load8_u (i32.const 16)))))
+  (call $write-all (local.get $c) %second)
+  (call $finish (local.get $c) (local.get $b))"""
 # reads the body to its end or failure and says which it was
 READ = f"""{_START}
   (local.set $d (call $incoming-stream (local.get $request)))
@@ -168,7 +177,7 @@ STATUS = """
   (local.set $a (call $response (call $fields)))
   (drop (call $status (local.get $a) (i32.const 204)))
   (call $answer (local.get $out) (local.get $a))"""
-WORKS_ON = f"{HELLO} (call $sleep (i64.const 300000000)) (call $sleep (i64.const 300000000))"
+WORKS_ON = f"{HELLO} (call $sleep (i64.const 1500000000)) (call $sleep (i64.const 1500000000))"
 
 
 def with_header(name: str, value: str, then: str) -> tuple[str, dict[str, str]]:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from interfaces.http.tests import http_guests as guests
-from interfaces.http.tests.conftest import RawClient
+from interfaces.http.tests.conftest import RawClient, until_running
 from interfaces.http.tests.test_server_failures import assert_problem
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ async def connect_small(server: HttpServer) -> RawClient:
     return RawClient(*await asyncio.open_connection(sock=client, limit=4096))
 
 
-async def until_idle(server: HttpServer, timeout_s: float = 5.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while server.running:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
-
-
 async def test_a_head_that_is_not_completed_is_a_408(serve: Serve, connect: Connect) -> None:
     client = await connect(await serve(HELLO, QWASR_HTTP_HEAD_TIMEOUT_S="0.2"))
     await client.send(GET)
@@ -50,7 +44,7 @@ async def test_a_head_that_is_not_completed_is_a_408(serve: Serve, connect: Conn
         await asyncio.sleep(0.05)
     assert (await client.answer()).status == 408
     assert await client.closed()
-    assert 0.15 < time.monotonic() - began < 2
+    assert 0.15 < time.monotonic() - began < 10
 
 
 async def test_a_connection_may_be_idle_for_longer_than_a_head_may_take(serve: Serve, connect: Connect) -> None:
@@ -68,7 +62,7 @@ async def test_a_body_that_stops_coming_is_a_408_and_ends_its_guest(serve: Serve
     client = await connect(server)
     await client.send(POST + b"half")
     assert_problem(await client.answer(), 408)
-    await until_idle(server)
+    await until_running(server, 0)
     client.writer.close()
 
 
@@ -78,60 +72,58 @@ async def test_a_body_that_stops_coming_after_the_response_began_cuts_it(serve: 
     await client.send(POST.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked") + b"4\r\nhalf\r\n")
     answer = await client.answer()
     assert (answer.body, answer.whole) == (b"half", False)
-    await until_idle(server)
+    await until_running(server, 0)
 
 
 async def test_a_body_that_comes_slowly_is_waited_for(serve: Serve, connect: Connect) -> None:
-    client = await connect(await serve(guests.guest(guests.ECHO), QWASR_BODY_IDLE_S="0.3"))
+    client = await connect(await serve(guests.guest(guests.ECHO), QWASR_BODY_IDLE_S="1"))
     await client.send(POST)
     for number in range(10):
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.15)
         await client.send(b"%d" % number)
     assert (await client.answer()).body == b"0123456789"
 
 
 async def test_a_guest_that_lets_its_client_wait_is_not_its_clients_fault(serve: Serve, connect: Connect) -> None:
-    handle = f"(call $sleep (i64.const 500000000)) {guests.ECHO}"
-    client = await connect(await serve(guests.guest(handle), QWASR_BODY_IDLE_S="0.1"))
+    handle = f"(call $sleep (i64.const 1500000000)) {guests.ECHO}"
+    client = await connect(await serve(guests.guest(handle), QWASR_BODY_IDLE_S="0.8"))
     await client.send(POST + b"half")
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(1.2)
     await client.send(b" a word")
     answer = await client.answer()
     assert (answer.status, answer.body[:4]) == (200, b"half")
 
 
 async def test_a_response_that_is_not_taken_is_cut_and_ends_its_guest(serve: Serve) -> None:
-    server = await serve(guests.guest(guests.FLOOD), QWASR_BODY_IDLE_S="0.2")
+    server = await serve(guests.guest(guests.FLOOD), QWASR_BODY_IDLE_S="0.5")
     client = await connect_small(server)
     await client.send(GET)
-    await asyncio.sleep(0.1)
-    assert server.running == 1
-    await until_idle(server)
+    await until_running(server, 1)
+    await until_running(server, 0)
     client.writer.transport.abort()
 
 
 async def test_a_response_that_is_taken_slowly_comes_whole(serve: Serve) -> None:
-    server = await serve(guests.guest(guests.FLOOD), QWASR_BODY_IDLE_S="0.5")
+    server = await serve(guests.guest(guests.FLOOD), QWASR_BODY_IDLE_S="1")
     client = await connect_small(server)
     await client.send(GET)
     await client.head()
-    received = 0
-    while received < 4 * 1024 * 1024:
-        received += len(await client.reader.read(256 * 1024))
-        await asyncio.sleep(0.001)
+    # The kernel holds megabytes and asks for more when a third of them is gone: for longer than the limit.
+    for _ in range(100):
+        assert len(await client.reader.readexactly(4096)) == 4096
+        await asyncio.sleep(0.03)
     assert server.running == 1
     client.writer.transport.abort()
-    await until_idle(server)
+    await until_running(server, 0)
 
 
 async def test_a_half_closed_client_ends_its_guest(serve: Serve, connect: Connect) -> None:
     server = await serve(guests.guest(guests.NEVER))
     client = await connect(server)
     await client.send(GET)
-    await asyncio.sleep(0.05)
-    assert server.running == 1
+    await until_running(server, 1)
     client.writer.write_eof()
-    await until_idle(server)
+    await until_running(server, 0)
     assert await client.closed()
 
 
@@ -139,9 +131,9 @@ async def test_a_client_that_half_closes_in_a_body_ends_its_guest(serve: Serve, 
     server = await serve(guests.guest(READ_FIRST))
     client = await connect(server)
     await client.send(POST + b"half")
-    await asyncio.sleep(0.05)
+    await until_running(server, 1)
     client.writer.write_eof()
-    await until_idle(server)
+    await until_running(server, 0)
     assert await client.closed()
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from interfaces.http.tests import http_guests as guests
 from interfaces.http.tests.certificates import make_certificate, trusting
-from interfaces.http.tests.conftest import RawClient
+from interfaces.http.tests.conftest import RawClient, until_running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -114,12 +114,6 @@ async def test_a_certificate_that_is_none_changes_nothing(
     assert await hello(await over_tls(server, certificate)) == b"hello"
 
 
-async def until_idle(server: HttpServer) -> None:
-    async with asyncio.timeout(5):
-        while server.running:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
-
-
 async def test_a_body_that_stops_coming_over_tls_is_cut_and_ends_its_guest(serve: Serve, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path, "one")
     settings = {"HTTP_TLS_CERT": str(certificate), "HTTP_TLS_KEY": str(key), "QWASR_BODY_IDLE_S": "0.2"}
@@ -128,13 +122,13 @@ async def test_a_body_that_stops_coming_over_tls_is_cut_and_ends_its_guest(serve
     await client.send(POST.replace(b"Content-Length: 10", b"Transfer-Encoding: chunked") + b"4\r\nhalf\r\n")
     answer = await client.answer()
     assert (answer.body, answer.whole) == (b"half", False)
-    await until_idle(server)
+    await until_running(server, 0)
     client.writer.transport.abort()
 
 
 async def test_a_response_that_is_not_taken_over_tls_is_cut_and_ends_its_guest(serve: Serve, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path, "one")
-    settings = {"HTTP_TLS_CERT": str(certificate), "HTTP_TLS_KEY": str(key), "QWASR_BODY_IDLE_S": "0.3"}
+    settings = {"HTTP_TLS_CERT": str(certificate), "HTTP_TLS_KEY": str(key), "QWASR_BODY_IDLE_S": "0.5"}
     server = await serve(guests.guest(guests.FLOOD), **settings)
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -144,9 +138,8 @@ async def test_a_response_that_is_not_taken_over_tls_is_cut_and_ends_its_guest(s
         *await asyncio.open_connection(sock=small, ssl=trusting(certificate), server_hostname="localhost", limit=4096)
     )
     await client.send(GET)
-    await asyncio.sleep(0.1)
-    assert server.running == 1
-    await until_idle(server)
+    await until_running(server, 1)
+    await until_running(server, 0)
     client.writer.transport.abort()
 
 

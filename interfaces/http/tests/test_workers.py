@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from interfaces.http.tests.http_guests import HELLO, SPIN, WORKS_ON, guest
+from interfaces.http.tests.http_guests import HELLO, SPIN, guest
 from tools.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+
+WORKS_ON = guest(f"{HELLO} (call $sleep (i64.const 5000000000))", text="done")
 
 
 class Served:
@@ -50,6 +53,39 @@ class Served:
 
         await until(look)
         return self
+
+    async def until_running(self, count: int) -> None:
+        """Wait until so many calls run in all workers."""
+
+        async def look() -> bool:
+            return (await self.metrics())["qwasr_calls_running"] == count
+
+        await until(look)
+
+    async def until_restarted(self, times: int, count: int) -> None:
+        """Wait until so many workers serve, after so many deaths."""
+
+        async def look() -> bool:
+            found = await self.metrics()
+            return (found["qwasr_worker_restarts_total"], found["qwasr_workers_ready"]) == (times, count)
+
+        await until(look)
+
+    async def until_deaf(self) -> None:
+        """Wait until no one listens."""
+
+        port = self.port
+        assert isinstance(port, int)
+
+        async def look() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return True
+            writer.close()
+            return False
+
+        await until(look)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -179,8 +215,7 @@ async def test_a_killed_worker_loses_only_its_own_requests_and_comes_back(serve:
     async with Load(served.port, clients) as load:
         await asyncio.sleep(0.5)
         os.kill(served.workers()[0], signal.SIGKILL)
-        await asyncio.sleep(0.1)
-        await served.until_ready(2)
+        await served.until_restarted(1, 2)
         lost = load.lost
         await asyncio.sleep(0.5)
         assert load.lost == lost, "requests are lost after the other worker has taken over"
@@ -211,15 +246,14 @@ async def test_live_is_answered_while_every_worker_is_busy(serve: Callable[..., 
     served = await serve(guest(SPIN), QWASR_GUEST_TIMEOUT_S="20")  # type: ignore[misc]  # a fixture's function
     spinning = [asyncio.create_task(fetch(served.port)) for _ in range(12)]
     try:
-        await asyncio.sleep(0.5)
+        await served.until_running(12)
         times = []
         for _ in range(20):
             began = time.perf_counter()
             assert (await fetch(served.admin, "/health/live")).startswith("HTTP/1.1 200 ")
             times.append(time.perf_counter() - began)
         assert sorted(times)[10] < 1.0
-        found = await served.metrics()
-        assert found["qwasr_calls_running"] == 12
+        assert (await served.metrics())["qwasr_calls_running"] == 12
     finally:
         for task in spinning:
             task.cancel()
@@ -227,9 +261,9 @@ async def test_live_is_answered_while_every_worker_is_busy(serve: Callable[..., 
 
 
 async def test_sigterm_lets_requests_finish_in_every_worker(serve: Callable[..., object]) -> None:
-    served = await serve(guest(WORKS_ON, text="done"))  # type: ignore[misc]  # a fixture's function
+    served = await serve(WORKS_ON)  # type: ignore[misc]  # a fixture's function
     running = [asyncio.create_task(fetch(served.port)) for _ in range(8)]
-    await asyncio.sleep(0.2)
+    await served.until_running(8)
     served.process.terminate()
     answers = await asyncio.gather(*running)
     assert all(re.match(r"HTTP/1.1 200 [\s\S]*done", answer) for answer in answers)
@@ -237,29 +271,29 @@ async def test_sigterm_lets_requests_finish_in_every_worker(serve: Callable[...,
 
 
 async def test_a_second_sigterm_does_not_wait(serve: Callable[..., object]) -> None:
-    served = await serve(guest(SPIN))  # type: ignore[misc]  # a fixture's function
+    limits = {"QWASR_GUEST_TIMEOUT_S": "60", "QWASR_GUEST_CPU_S": "60"}
+    served = await serve(guest(SPIN), **limits)  # type: ignore[misc]  # a fixture's function
     spinning = [asyncio.create_task(fetch(served.port)) for _ in range(2)]
-    await asyncio.sleep(0.3)
+    await served.until_running(2)
     served.process.terminate()
-    await asyncio.sleep(0.3)
+    await served.until_deaf()
     began = time.monotonic()
     served.process.terminate()
     assert await served.process.wait() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     await asyncio.wait(spinning)
     for task in spinning:
         task.exception()
 
 
 async def test_no_one_listens_any_more_while_the_last_requests_finish(serve: Callable[..., object]) -> None:
-    served = await serve(guest(WORKS_ON, text="done"))  # type: ignore[misc]  # a fixture's function
+    served = await serve(WORKS_ON)  # type: ignore[misc]  # a fixture's function
     running = asyncio.create_task(fetch(served.port))
-    await asyncio.sleep(0.2)
+    await served.until_running(1)
     served.process.terminate()
-    await asyncio.sleep(0.2)
-    with pytest.raises(ConnectionRefusedError):
-        await fetch(served.port)
-    await running
+    await served.until_deaf()
+    assert not running.done()
+    assert (await running).endswith("done")
 
 
 async def test_workers_share_a_unix_socket_through_a_death_and_a_reload(
@@ -269,10 +303,9 @@ async def test_workers_share_a_unix_socket_through_a_death_and_a_reload(
     served = await start_hello(serve, HTTP_ADDR=f"unix:{path}")
     served.port = path
     async with Load(path, 4) as load:
-        for _ in range(2):
+        for times in (1, 2):
             os.kill(served.workers()[0], signal.SIGKILL)
-            await asyncio.sleep(0.3)
-            await served.until_ready(2)
+            await served.until_restarted(times, 2)
         lost = load.lost
         assert lost <= 8, "who has connected waits for the next worker, unless one had accepted it"
         before = set(served.workers())
