@@ -222,6 +222,19 @@ def test_a_worker_for_which_there_is_no_process_now_is_started_later(start: Star
     assert eventually(lambda: ready(url)[1]["workers"]["ready"] == 2)
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells another process's limits")
+@pytest.mark.parametrize("flags", [[], ["--workers", "2"]], ids=["one process", "workers"])
+def test_processes_may_open_as_many_files_as_the_system_lets_them(start: Start, folder: Path, flags: list[str]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))  # what a login or a service has is meant for `select`
+    try:
+        process = start(*flags)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    lines_until(process, "serves demo:shelf/handler")
+    assert [resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in began(folder)] == [(hard, hard)]
+
+
 def test_ready_names_the_backend_that_fails_and_why(start: Start, folder: Path) -> None:
     process = start("--admin-address", "127.0.0.1:0")
     url = admin_url(lines_until(process, "serves demo:shelf/handler"))

@@ -72,6 +72,7 @@ def command(environ: Settings, component: Path) -> int:
 
     options = CommandOptions.from_env(environ)
     configure_logging(options.log_level, options.log_format)
+    _raise_files_limit()
     if options.workers > 1 or options.admin_address:
         return _supervise(component, environ, options)
     from qwasr.runtime import Runtime
@@ -103,6 +104,20 @@ async def _run(runtime: Runtime) -> int:
         _say(runtime.describe_bindings())
         await runtime.serve(on_ready=ready)
     return 0
+
+
+def _raise_files_limit() -> None:
+    """Have as many files as the system permits: the lower limit is for programs that use `select`.
+
+    Workers inherit it. A thousand idle clients are all that the usual one lets in.
+    """
+    try:
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (ImportError, OSError, ValueError):  # another system, or one that says more than it permits
+        return
 
 
 def _collect_garbage() -> None:
