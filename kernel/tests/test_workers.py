@@ -256,6 +256,26 @@ def test_a_reload_that_fails_leaves_the_workers_that_serve(start: Start, folder:
     assert ready(url)[0] == 200
 
 
+def test_a_hang_up_during_a_reload_is_a_reload_of_its_own(start: Start, folder: Path) -> None:
+    process = start("--workers", "2")
+    lines_until(process, "2 workers")
+    assert eventually(lambda: len(began(folder)) == 2)
+    process.send_signal(signal.SIGHUP)
+    assert eventually(lambda: len(began(folder)) == 3)  # what it has read may change now
+    process.send_signal(signal.SIGHUP)
+    assert eventually(lambda: len(began(folder)) == 6)
+    lines_until(process, "reloaded")
+    lines_until(process, "reloaded")
+
+
+def test_a_hang_up_before_anyone_serves_is_not_lost(start: Start, folder: Path) -> None:
+    process = start("--admin-address", "127.0.0.1:0")
+    lines_until(process, "health and metrics at")
+    process.send_signal(signal.SIGHUP)
+    lines_until(process, "reloaded")
+    assert len(began(folder)) == 2
+
+
 def test_workers_end_when_their_supervisor_is_killed(start: Start, folder: Path) -> None:
     process = start("--workers", "2")
     lines_until(process, "2 workers")

@@ -83,6 +83,7 @@ class Supervisor:
         self._restarts = 0
         self._gone = Totals()
         self._reloading: asyncio.Task[None] | None = None
+        self._reload_wanted = False
         self._checking = asyncio.Lock()
         self._checked: tuple[float, list[dict[str, Any]]] | None = None
 
@@ -94,6 +95,7 @@ class Supervisor:
             WorkerError: no worker can be started; its `exit_code` is that of a worker that said why.
         """
         async with AsyncExitStack() as stack:
+            stack.enter_context(StopSignals(self._on_signal, self._on_hang_up))
             if self._admin_address:
                 from qwasr.admin import AdminServer
 
@@ -101,7 +103,6 @@ class Supervisor:
                 stack.push_async_callback(admin.close)
                 self._say(f"health and metrics at {admin.describe()}")
             self._share_compiled(stack)
-            stack.enter_context(StopSignals(self._on_signal, self._on_hang_up))
             await self._keep_all()
         return 0
 
@@ -329,12 +330,17 @@ class Supervisor:
             worker.stop(now=times > 1)
 
     def _on_hang_up(self) -> None:
-        if self._reloading is not None and not self._reloading.done():
-            _logger.warning("SIGHUP: a reload is under way already")
-            return
-        if self._warm.is_set() and not self._stopping.is_set():
+        self._reload_wanted = True
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload_as_wanted())
+
+    async def _reload_as_wanted(self) -> None:
+        """Reload, and once more if that was asked for meanwhile: workers have read what has changed since."""
+        await self._unless_stopping(self._warm.wait())
+        while self._reload_wanted and not self._stopping.is_set():
+            self._reload_wanted = False
             _logger.info("SIGHUP: replacing one worker after another")
-            self._reloading = asyncio.create_task(self._reload())
+            await self._reload()
 
     async def _reload(self) -> None:
         """Replace each worker: the new one serves before the old one takes nothing more."""
