@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from kernel.tests.engine.test_codec import echo, linked_echo
 from kernel.tests.engine.wit_types import same, shapes, tuple_of
@@ -27,10 +28,12 @@ from qwasr.errors import ComponentError, ConfigurationError, GuestError, GuestTr
 from qwasr.options import read_env_file
 from qwasr.runtime_options import CommandOptions, RuntimeOptions
 from qwasr.source import classify
+from qwasr.trace import MAX_STATE_BYTES, TraceContext
 from qwasr.values import WitError
 from qwasr_http.client import AiohttpClientOptions
 from qwasr_http.destinations import Address, Destinations, is_inner, parse_authority
 from qwasr_http.fields import FORBIDDEN, Fields
+from qwasr_http.proxies import TrustedProxies
 from qwasr_http.server import HttpServerOptions
 from qwasr_wasi.sockets.rules import SocketRules
 from tests.hostile import corpus
@@ -229,6 +232,26 @@ def _headers(steps: list[tuple[str, str, bytes]]) -> None:
         assert name.lower() not in FORBIDDEN
 
 
+def _proxied(given: tuple[str, str, str]) -> None:
+    """Whatever is said of a client, what is believed of it is an address, and a host that can be sent on."""
+    standard, chain, host = given
+    headers = CIMultiDict({"Forwarded": standard, "X-Forwarded-For": chain, "X-Forwarded-Host": host})
+    said = TrustedProxies(("10.0.0.0/8", "::1")).read(CIMultiDictProxy(headers))
+    assert said is not None
+    if said.client is not None:
+        ipaddress.ip_address(said.client)
+    assert said.host is None or not set(said.host) & set("\r\n \t/@")
+
+
+def _trace(given: tuple[list[str], list[str]]) -> None:
+    """A trace that is believed is one that everyone believes, and no longer than it may be."""
+    found = TraceContext.read(*given)
+    if found is not None:
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", found.parent)
+        assert len(found.state) <= MAX_STATE_BYTES
+        assert TraceContext.read([found.parent], [found.state] if found.state else []) == found
+
+
 def _codec(data: st.DataObject) -> None:
     """Any value of any type crosses four times unchanged; what does not fit is refused and harms no later call."""
     shape = tuple_of([data.draw(shapes)])
@@ -308,6 +331,15 @@ _step: Final = st.tuples(
     st.sampled_from(["append", "set", "delete", "clone", "from-list", "has"]), _header_name, st.binary(max_size=12)
 )
 
+_forwarded: Final = st.lists(
+    st.sampled_from(
+        ["for=", "proto=", "host=", '"', "\\", ";", ",", "[::1]", "10.0.0.1", "192.0.2.1:80", "https", "%1"]
+    )
+    | st.text(max_size=3),
+    max_size=12,
+).map("".join)
+_parent: Final = st.from_regex(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-x)?", fullmatch=True)
+
 TARGETS: Final = {
     target.name: target
     for target in (
@@ -344,6 +376,15 @@ TARGETS: Final = {
             _socket_rules,
         ),
         Target("headers", st.lists(_step, max_size=30), _headers),
+        Target("forwarded", st.tuples(_forwarded, _forwarded, _forwarded), _proxied),
+        Target(
+            "trace",
+            st.tuples(
+                st.lists(_parent | st.text(max_size=60), max_size=2),
+                st.lists(st.text("ab@=,/ \t", max_size=300) | st.text(max_size=80), max_size=4),
+            ),
+            _trace,
+        ),
         Target("codec", st.data(), _codec),
     )
 }
