@@ -63,6 +63,13 @@ CASES: Final[dict[str, str]] = {
     "hoard-small-headers": f"""(loop (local.set $d (call $fields))
       (loop {_append("%name", "%text")} (br_if 0 (i32.lt_u (local.tee $a (i32.add (local.get $a) (i32.const 1)))
         (i32.const 1000)))) (local.set $a (i32.const 0)) (br 0))""",
+    "hoard-bodies": f"""(loop {_NEW}
+      (local.set $c (call $stream-of (call $body-of (local.get $a)))) (local.set $d (i32.const 15))
+      (loop (call $write-all (local.get $c) (i32.const 32768) (i32.const 4096))
+        (br_if 0 (local.tee $d (i32.sub (local.get $d) (i32.const 1))))) (br 0))""",
+    "headers-too-many": f"""(local.set $d (call $fields))
+      (loop {_append("%name", "%text")} (br_if 0 (i32.lt_u (local.tee $a (i32.add (local.get $a) (i32.const 1)))
+        (i32.const 257)))) (call $answer (local.get $out) (call $response (local.get $d)))""",
     # handles
     "handle-zero": "(drop (call $response (i32.const 0)))",
     "handle-invented": "(drop (call $response (i32.const 4242)))",

@@ -44,6 +44,8 @@ REASONS = {
     "header-bomb": "hold more than",
     "hoard-headers": "all wasi:http/types.fields of a call hold more than",
     "hoard-small-headers": "all wasi:http/types.fields of a call hold more than",
+    "hoard-bodies": "bodies of a call that are not sent yet hold more than",
+    "headers-too-many": "HTTP-response-header-section-size",
     "header-huge": "hold more than",
     "write-unpermitted": "check-write",
     "answer-of-no-case": "discriminant 7",
