@@ -56,11 +56,11 @@ def resource(name: str) -> str:
 
 
 def _flat(of: str) -> str:
-    return "i32 i32" if of.startswith("(list") else _CORE.get(of, "i32")
+    return "i32 i32" if of.startswith(("(list", "(result (")) else _CORE.get(of, "i32")
 
 
 def _core_type(function: str) -> str:
-    """Return the core type of a component function type whose parts are flat: numbers, strings, lists, handles."""
+    """Return the core type of a component function type of flat parts: numbers, strings, lists, handles, results."""
     params = [_flat(of) for of in _PARAM.findall(function)]
     results = [_flat(of) for of in _RESULT.findall(function)]
     if results and " " in results[0]:  # canonical ABI: the caller says where a result of two words goes

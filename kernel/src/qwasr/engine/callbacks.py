@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwasr.engine.codec import Codec
+    from qwasr.engine.owned import Owned
     from qwasr.engine.resources import Running
     from qwasr.telemetry import HostCounter
 
@@ -42,6 +43,7 @@ class HostFunction(NamedTuple):
         result: the result's codec, or None.
         waits: whether it may return an awaitable.
         counter: counts its calls, where they are counted.
+        owned: what finds the resources that its answer gives to the guest; and those of its error.
     """
 
     name: str
@@ -50,6 +52,7 @@ class HostFunction(NamedTuple):
     result: Codec | None
     waits: bool
     counter: HostCounter | None = None
+    owned: tuple[Owned | None, Owned | None] = (None, None)
 
 
 def make_callback(running: Running, function: HostFunction) -> tuple[Any, Callable[..., int]]:

@@ -18,7 +18,7 @@ borrowed `self` and a number and returns ``result<own<stream>, error>`` they are
             try:
                 value = x0.method(x1)
             except WitError as wit_error:
-                answer((results >> 3) - 1, None, wit_error)
+                answer.write(store, (results >> 3) - 1, None, wit_error)
                 return 0
             r = (results >> 3) - 1
             …                           # a handle for `value`, boxed, in a result
@@ -37,21 +37,22 @@ from typing import TYPE_CHECKING, Any, Final
 from qwasr.engine._capi import ALWAYS_READY, VALUE_WORDS, lib, words
 from qwasr.engine.codec import Misfit, Oversize, Source
 from qwasr.engine.composite import ResultCodec
+from qwasr.engine.owned import drop_all
 from qwasr.errors import HostValueError, ValueTooLarge
 from qwasr.values import WitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from qwasr.engine.callbacks import HostFunction
     from qwasr.engine.codec import Codec
+    from qwasr.engine.hostside import HostSide
     from qwasr.engine.instance import Store
     from qwasr.engine.resources import Running
+    from qwasr.hosting import HostResource
     from qwasr.telemetry import HostCounter
 
-    Answer = Callable[[int, Any, WitError | None], None]
-
-__all__ = ["TRAP", "write_callback", "write_lowering"]
+__all__ = ["TRAP", "Answer", "write_callback", "write_lowering"]
 
 TRAP: Final = b"the host function failed"
 
@@ -107,7 +108,7 @@ def write_callback(running: Running, function: HostFunction) -> Callable[..., An
         ALWAYS_READY=ALWAYS_READY,
         TRAP=TRAP,
         WitError=WitError,
-        answer=_answerer(function.name, function.result, function.counter),
+        answer=Answer(function),
         explain=_explainer(function.name, function.counter),
     )
     source.text(_WAITING_HEAD if function.waits else _PLAIN_HEAD)
@@ -122,11 +123,11 @@ def write_callback(running: Running, function: HostFunction) -> Callable[..., An
     source.line("try:")
     source.line(f"    value = {called}({', '.join(arguments)})")
     source.line("except WitError as wit_error:")
-    source.line("    answer((results >> 3) - 1, None, wit_error)")
+    source.line("    answer.write(store, (results >> 3) - 1, None, wit_error)")
     source.line("    return 0" if not function.waits else "    return")
     if function.waits:
         source.text(_SUSPEND)
-    _write_answer(source, function.result)
+    _write_answer(source, function)
     source.text(_WAITING_TAIL if function.waits else _PLAIN_TAIL)
     written: Callable[..., Any] = source.define("callback", f"<{function.name}>")
     return written
@@ -163,45 +164,80 @@ def write_lowering(name: str, parameters: list[tuple[str, Codec]]) -> Callable[[
     return written
 
 
-def _write_answer(source: Source, result: Codec | None) -> None:
+def _write_answer(source: Source, function: HostFunction) -> None:
     """Write the lines that lower ``value``."""
+    result, owned = function.result, function.owned[0]
     if result is None:
         source.line("if value is not None:")
-        source.line("    answer(0, value, None)")  # which says that there is no result
+        source.line("    answer.write(store, 0, value, None)")  # which says that there is no result
         return
     source.line("r = (results >> 3) - 1")
+    if owned is not None:
+        source.line("first_rep = store._next_rep")
+        source.line("try:")
+        source.indent += 1
     if isinstance(result, ResultCodec):
         result.ok_source(source)
     else:
         result.lower_source(source)
+    if owned is not None:
+        source.indent -= 1
+        source.line("except BaseException:")
+        source.line(f"    store.take_back(first_rep, {source.bind('owned', owned)}(value))")
+        source.line("    raise")
 
 
-def _answerer(name: str, result: Codec | None, counter: HostCounter | None) -> Answer:
-    """Return ``answer(i, value, error)``: write what came late, or what was raised, at word index *i*."""
-    lower_ok: Callable[[int, Any], None] | None = None
-    lower_err: Callable[[int, Any], None] | None = None
-    if isinstance(result, ResultCodec):
-        lower_ok, lower_err = result.lower_ok, result.lower_err
-    elif result is not None:
-        lower_ok = result.lower
+class Answer:
+    """Writes what a host function answered late, or raised; or drops it.
 
-    def answer(i: int, value: Any, error: WitError | None) -> None:
+    Args:
+        function: whose answers they are.
+    """
+
+    __slots__ = ("_counter", "_lower_err", "_lower_ok", "_name", "_owned")
+
+    def __init__(self, function: HostFunction) -> None:
+        result = function.result
+        self._name = function.name
+        self._counter = function.counter
+        self._owned = function.owned
+        self._lower_ok: Callable[[int, Any], None] | None = None
+        self._lower_err: Callable[[int, Any], None] | None = None
+        if isinstance(result, ResultCodec):
+            self._lower_ok, self._lower_err = result.lower_ok, result.lower_err
+        elif result is not None:
+            self._lower_ok = result.lower
+
+    def write(self, store: HostSide, i: int, value: Any, error: WitError | None) -> None:
+        """Write it at word index *i*; what does not get there is dropped."""
+        first_rep = store._next_rep
         try:
             if error is not None:
-                if lower_err is None:
+                if self._lower_err is None:
                     raise error  # there is no place for it in the result; `explain` counts it
-                if counter is not None:
-                    counter.errors += 1
-                lower_err(i, error.value)
-            elif lower_ok is not None:
-                lower_ok(i, value)
+                if self._counter is not None:
+                    self._counter.errors += 1
+                self._lower_err(i, error.value)
+            elif self._lower_ok is not None:
+                self._lower_ok(i, value)
             elif value is not None:
-                msg = f"{name} has no result, but returned {type(value).__name__}"
+                msg = f"{self._name} has no result, but returned {type(value).__name__}"
                 raise HostValueError(msg)
-        except Misfit as misfit:
-            raise _misfit(name, misfit) from error
+        except BaseException as failure:
+            store.take_back(first_rep, self._resources(value, error))
+            if isinstance(failure, Misfit):
+                raise _misfit(self._name, failure) from error
+            raise
 
-    return answer
+    def discard(self, value: Any, error: WitError | None) -> None:
+        """Drop what came too late."""
+        drop_all(self._resources(value, error))
+
+    def _resources(self, value: Any, error: WitError | None) -> Iterable[HostResource]:
+        of_ok, of_err = self._owned
+        if error is None:
+            return () if of_ok is None else of_ok(value)
+        return () if of_err is None else of_err(error.value)
 
 
 def _explainer(name: str, counter: HostCounter | None) -> Callable[[BaseException], BaseException]:

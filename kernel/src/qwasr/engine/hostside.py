@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from qwasr.engine.owned import drop_all
 from qwasr.errors import TooManyResources
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Iterable
 
+    from qwasr.engine.hostcalls import Answer
     from qwasr.hosting import HostResource
     from qwasr.values import WitError
 
@@ -27,8 +29,8 @@ class HostSide:
     __slots__ = (
         "_answer",
         "_answer_error",
+        "_answered",
         "_lent",
-        "_lower_answer",
         "_next_rep",
         "_pending",
         "_ready",
@@ -45,31 +47,29 @@ class HostSide:
         self._ready = False
         self._answer: Any = None
         self._answer_error: WitError | None = None
-        self._lower_answer: Callable[[int, Any, WitError | None], None] | None = None
+        self._answered: Answer | None = None
         self._result_slot = 0
         self.failure: BaseException | None = None
         self.max_resources = max_resources
         self.resources: dict[int, HostResource] = {}
 
-    def suspend(
-        self, pending: Awaitable[Any], result_slot: int, lower: Callable[[int, Any, WitError | None], None]
-    ) -> None:
+    def suspend(self, pending: Awaitable[Any], result_slot: int, answered: Answer) -> None:
         """Let the driver await a host function's answer; `ready` writes it where the library wants it."""
         self._pending = pending
         self._ready = False
         self._answer = self._answer_error = None
         self._result_slot = result_slot
-        self._lower_answer = lower
+        self._answered = answered
 
     def ready(self) -> bool:
         """Write a late answer while its continuation lives: only then are the result slots ours to write."""
-        if not self._ready or self._lower_answer is None:
+        if not self._ready or self._answered is None:
             return False
         self._ready = False
         answer, error = self._answer, self._answer_error
         self._answer = self._answer_error = None
         try:
-            self._lower_answer(self._result_slot, answer, error)
+            self._answered.write(self, self._result_slot, answer, error)
         except BaseException as failure:  # noqa: BLE001 - it must not leave through the library's frames
             self.failure = failure
             return False
@@ -87,6 +87,24 @@ class HostSide:
         self._next_rep = rep + 1
         self.resources[rep] = resource
         return rep
+
+    def take_back(self, first_rep: int, resources: Iterable[HostResource]) -> None:
+        """Drop what the guest was to have and will not get.
+
+        Args:
+            first_rep: the number of the first of them, if some have been entered already.
+            resources: all of them.
+        """
+        for rep in range(first_rep, self._next_rep):
+            self.resources.pop(rep, None)
+        drop_all(resources)
+
+    def discard_answer(self) -> None:
+        """Drop a late answer that came, and that the guest never asked for again."""
+        answer, error = self._answer, self._answer_error
+        self._answer = self._answer_error = None
+        if self._answered is not None:
+            self._answered.discard(answer, error)
 
     def refuse(self) -> NoReturn:
         """Say that the guest holds as many resources as it may.

@@ -9,7 +9,6 @@ any other Python code, and leaving the driver drops the library's future, which 
 from __future__ import annotations
 
 import asyncio
-import logging
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from qwasr.engine._capi import VALUE_WORDS, check, lib, take_error, words
 from qwasr.engine.codec import Misfit, Oversize
 from qwasr.engine.composite import ResultCodec
 from qwasr.engine.hostside import HostSide
+from qwasr.engine.owned import drop_all
 from qwasr.engine.scratch import VALUES, Scratch
 from qwasr.engine.traps import guest_error, instantiation_error
 from qwasr.errors import (
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Store"]
 
-_log = logging.getLogger("qwasr.engine")
 _IDLE_CREDIT = 0.02  # of the time that a guest waits: so much of it it may run and still count as fresh
 
 # Looking a function up in the library takes a fifth of calling it.
@@ -230,12 +229,12 @@ class Store(HostSide):
                 self._scratch.words[0] = 0
             self._linked.spare.append(self._scratch)
             self._linked.engine.slots.release()
-        while self.resources:
-            _, resource = self.resources.popitem()
-            try:
-                resource.drop()
-            except Exception:  # noqa: BLE001 - one bad `drop` must not keep the others from theirs
-                _log.exception("dropping %s at the end of a call failed", type(resource).__name__)
+        if self._answer is not None or self._answer_error is not None:
+            self.discard_answer()
+        if self.resources:
+            held = [*reversed(self.resources.values())]  # what came later may need what came before
+            self.resources.clear()
+            drop_all(held)
 
     def _instantiation(self) -> int:
         """Return the future that makes the instance; a slot is taken."""

@@ -16,6 +16,7 @@ from qwasr.engine.composite import snake_case
 from qwasr.engine.hostcalls import write_lowering
 from qwasr.engine.instance import Store
 from qwasr.engine.names import FunctionName, InterfaceName
+from qwasr.engine.owned import owned_in
 from qwasr.engine.reflect import FuncType, InstanceType, ResourceType, Types
 from qwasr.engine.resources import Running
 from qwasr.errors import ComponentError, LinkError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from qwasr.engine.codec import Codec
     from qwasr.engine.component import Component
     from qwasr.engine.engine import Engine
+    from qwasr.engine.owned import Owned
     from qwasr.engine.scratch import Scratch
     from qwasr.hosting import HostInterface, HostResource
 
@@ -239,6 +241,7 @@ class _Interface:
             result=result,
             waits=_waits(target),
             counter=self._host.counter,
+            owned=_owned(reflected.result),
         )
         callback, add = make_callback(self._linked.running, function)
         self._linked.callbacks.append(callback)
@@ -292,6 +295,13 @@ class _Interface:
 
     def _check(self, error: int) -> None:
         check(error, lambda text: self._error(f"cannot be linked: {text}"))
+
+
+def _owned(result: Any) -> tuple[Owned | None, Owned | None]:
+    """Return what finds the resources in a function's answer, and in its error."""
+    if type(result).__name__ == "ResultType":
+        return owned_in(result.ok), owned_in(result.err)
+    return owned_in(result), None
 
 
 def _waits(target: Any) -> bool:

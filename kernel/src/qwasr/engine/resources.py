@@ -154,12 +154,7 @@ class HandleCodec(Codec):
             if not isinstance(value, cls):
                 raise Misfit(value, name)
             store = running.store
-            rep = store.enter(value)
-            try:
-                lower_handle(i, rep, store.context, owned=True)
-            except BaseException:
-                del store.resources[rep]
-                raise
+            lower_handle(i, store.enter(value), store.context, owned=True)
 
         def lower_borrowed(i: int, value: Any) -> None:
             if not isinstance(value, cls):
@@ -206,11 +201,7 @@ class HandleCodec(Codec):
         to_any = source.bind("to_any", lib.wasmtime_component_resource_host_to_any)
         # What the library refuses, and whatever has no object yet, is left to the long way.
         source.line(f"if host is None or {to_any}(context, host, (r + 2) << 3):")
-        source.line("    try:")
-        source.line(f"        {source.bind('lower_handle', self._host.lower)}(r, rep, context, owned=True)")
-        source.line("    except BaseException:")
-        source.line("        del store.resources[rep]")
-        source.line("        raise")
+        source.line(f"    {source.bind('lower_handle', self._host.lower)}(r, rep, context, owned=True)")
         source.line("else:")
         source.line(f"    words[r] = {RESOURCE}")
 
