@@ -82,7 +82,8 @@ class HostResource:
         """Release what the resource holds.
 
         Called once: when the guest drops its handle, when the call ends while the guest still held it, or when a host
-        function returned it and the guest could not get it any more. A resource that the guest gave away by `own` belongs to the host function that took it, which decides.
+        function returned it and the guest could not get it any more. A resource that the guest gave away by `own`
+        belongs to the host function that took it, which decides.
         """
 
 

@@ -219,3 +219,45 @@ def test_idle_instances_of_a_dead_event_loop_go_on_in_the_next(make_engine: Make
     made = Guest("app", linked_api(make_engine), 5, reuse=100)
     assert [asyncio.run(call(made, "count")) for _ in range(3)] == [1, 2, 3]
     made.close()
+
+
+async def test_calls_that_come_while_others_have_the_turn_are_served_though_idle_instances_hold_all_slots(
+    make_engine: MakeEngine,
+) -> None:
+    linked = linked_api(make_engine, concurrency=2, queue_timeout_s=0.0)
+    made = Guest("app", linked, 5, reuse=100)
+    async with made.call() as late:  # its store is a fresh one: nothing is idle yet
+        assert [await call(made, "count") for _ in range(2)] == [1, 2]
+        async with made.call() as other:
+            await call(made, "count")
+            await other.invoke(made.function(None, "count"))
+        assert linked.engine.slots.free == 0, "idle instances hold them"
+        assert await late.invoke(made.function(None, "count")) == 1
+    made.close()
+    assert linked.engine.slots.free == 2
+
+
+async def test_an_idle_instance_of_one_component_gives_way_to_a_call_of_another(make_engine: MakeEngine) -> None:
+    linked = linked_api(make_engine, concurrency=1, queue_timeout_s=0.0)
+    other = linked.engine.link(linked.engine.load(TEXT), [Api()])
+    first, second = Guest("first", linked, 5, reuse=100), Guest("second", other, 5, reuse=100)
+    for _ in range(2):
+        assert [await call(first, "count") for _ in range(2)] == [1, 2]
+        assert [await call(second, "count") for _ in range(2)] == [1, 2]
+    for made in (first, second):
+        made.close()
+    assert linked.engine.slots.free == 1
+
+
+async def test_the_instance_that_has_been_idle_for_longest_gives_way(make_engine: MakeEngine) -> None:
+    linked = linked_api(make_engine, concurrency=2)
+    other = linked.engine.link(linked.engine.load(TEXT), [Api()])
+    old, new = Guest("old", linked, 5, reuse=100), Guest("new", other, 5, reuse=100)
+    third = Guest("third", linked, 5)
+    await call(new, "count")
+    await call(old, "count")
+    await call(new, "count")  # so it became idle after the other
+    await call(third, "count")
+    assert [await call(new, "count"), await call(old, "count")] == [3, 1]
+    for made in (old, new):
+        made.close()

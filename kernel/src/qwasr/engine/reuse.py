@@ -7,7 +7,6 @@ find of the last one is what the guest itself keeps in its memory. Whatever else
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,8 +21,9 @@ IDLE_S: Final = 30.0
 class Reuse:
     """Keeps the instances of one component between calls.
 
-    An idle instance holds its slot. It never keeps a call from one: calls take idle instances first, and nothing is
-    kept while calls wait.
+    An idle instance holds its slot. It never keeps a call from one: calls take idle instances first, nothing is kept
+    while calls wait, and when a fresh instance of any component finds no slot free, the one that has been idle for
+    longest is dropped.
 
     Args:
         linked: the component.
@@ -37,7 +37,7 @@ class Reuse:
         self._linked = linked
         self._calls = calls
         self._idle_s = idle_s
-        self._idle: deque[tuple[Store, float]] = deque()  # in the order in which they became idle, with when
+        self._idle: dict[Store, float] = {}  # in the order in which they became idle, with when
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # the timer's
 
@@ -47,7 +47,8 @@ class Reuse:
     def take(self) -> Store:
         """Return the instance that became idle last, so that those too many become old; or else a fresh store."""
         if self._idle:
-            store, _ = self._idle.pop()
+            store = next(reversed(self._idle))
+            self._forget(store)
             store.renew()
             return store
         return self._linked.store()
@@ -58,7 +59,8 @@ class Reuse:
             store.close()
             return
         loop = asyncio.get_running_loop()
-        self._idle.append((store, loop.time()))
+        self._idle[store] = loop.time()
+        self._linked.engine.slots.idle[store] = self._evict
         if loop is not self._loop or self._timer is None:
             self._loop = loop
             self._timer = loop.call_later(self._idle_s, self._sweep, loop)
@@ -68,18 +70,24 @@ class Reuse:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._idle:
-            self._idle.popleft()[0].close()
+        for store in list(self._idle):
+            self._evict(store)
+
+    def _forget(self, store: Store) -> None:
+        del self._idle[store]
+        del self._linked.engine.slots.idle[store]
+
+    def _evict(self, store: Store) -> None:
+        self._forget(store)
+        store.close()
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop is not self._loop:
             return
         self._timer = None
         now = loop.time()
-        while self._idle:
-            store, since = self._idle[0]
+        for store, since in list(self._idle.items()):
             if since + self._idle_s > now:
                 self._timer = loop.call_at(since + self._idle_s, self._sweep, loop)
                 return
-            self._idle.popleft()
-            store.close()
+            self._evict(store)

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import TYPE_CHECKING, Any
 
 from qwasr.errors import Overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Slots"]
 
@@ -24,9 +28,10 @@ class Slots:
 
     Attributes:
         capacity: how many slots there are.
+        idle: who holds a slot and need not, with what makes it give that back; who has been idle for longest first.
     """
 
-    __slots__ = ("_free", "_loop", "_queue", "_timeout_s", "_timer", "_waiting", "capacity")
+    __slots__ = ("_free", "_loop", "_queue", "_timeout_s", "_timer", "_waiting", "capacity", "idle")
 
     def __init__(self, count: int, queue: int = 1024, timeout_s: float = 5.0) -> None:
         self.capacity = self._free = count
@@ -35,6 +40,7 @@ class Slots:
         self._waiting: dict[asyncio.Future[None], float] = {}  # in the order of coming, with the end of its patience
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # that of the timer and of all who wait
+        self.idle: dict[Any, Callable[[Any], None]] = {}
 
     @property
     def free(self) -> int:
@@ -52,7 +58,10 @@ class Slots:
         return len(self._waiting)
 
     def take(self) -> bool:
-        """Take a slot if one is free."""
+        """Take a slot if one is free, or idle."""
+        if not self._free and self.idle:
+            holder, give_back = next(iter(self.idle.items()))
+            give_back(holder)
         if self._free:
             self._free -= 1
             return True
