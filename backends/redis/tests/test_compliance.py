@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from mik_backend_redis import Redis, RedisOptions
 from qwasr_keyvalue.compliance import KeyValueChangesCompliance, KeyValueCompliance, KeyValueFaultCompliance
-from qwasr_keyvalue.compliance.model import KeyValueMachine
+from qwasr_keyvalue.compliance.model import KeyValueModelCompliance
 from tests.services.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -76,9 +74,11 @@ async def listening(*urls: str) -> list[Redis]:
     return [await Redis.connect(RedisOptions(url=url, watch=True)) for url in urls]
 
 
-def test_redis_is_as_the_model_says(redis_url: str) -> None:
-    class Machine(KeyValueMachine):
-        async def connect(self) -> Redis:
-            return await Redis.connect(RedisOptions(url=redis_url))
+class TestRedisAgainstTheModel(KeyValueModelCompliance):
+    examples = 15
 
-    run_state_machine_as_test(Machine, settings=settings(max_examples=15, stateful_step_count=20, deadline=None))
+    @pytest.fixture
+    async def backend(self, redis_url: str) -> AsyncIterator[Redis]:
+        redis = await Redis.connect(RedisOptions(url=redis_url, timeout_s=30))
+        yield redis
+        await redis.close()

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-_RULES = ("store", "atomics", "batch", "cancelled", "expiry", "faults", "changes", "model")
+_RULES = ("store", "atomics", "batch", "cancelled", "expiry", "faults", "changes", "_machine")
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _RULES))
 
 from qwasr_keyvalue.compliance.atomics import AtomicsRules  # noqa: E402 - asserts are rewritten on import

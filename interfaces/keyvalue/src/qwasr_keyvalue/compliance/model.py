@@ -1,216 +1,84 @@
-"""A store against a model: every operation in any order, beside a dictionary of what every entry has to be.
+"""A store against a model of one: operations in any order, as hypothesis thinks of them.
 
 ::
 
-    from qwasr_keyvalue.compliance.model import KeyValueMachine
+    from qwasr_keyvalue.compliance.model import Clock, KeyValueModelCompliance
 
-    class MyMachine(KeyValueMachine):
-        async def connect(self) -> MyBackend:
-            return await MyBackend.connect(MyOptions(path=...))
+    class TestMyBackendAgainstTheModel(KeyValueModelCompliance):
+        moves_time = True                             # the backend reads its time from the fixture `clock`
 
-    TestMyBackendAgainstItsModel = MyMachine.TestCase
+        @pytest.fixture
+        async def backend(self, tmp_path, clock):
+            backend = await MyBackend.connect(MyOptions(path=tmp_path / "store"), clock=clock)
+            yield backend
+            await backend.close()
 
-or, where the address comes from a fixture, `run_state_machine_as_test(MyMachine)` of `hypothesis.stateful` in a test.
-It needs Hypothesis, as the rest of the kit needs pytest.
+After each step every entry has to be as the model has it, however it is read. A backend whose time belongs to its
+service leaves `moves_time` as it is: then nothing expires that was not told to at once. It needs hypothesis besides
+what `qwasr_keyvalue.compliance` needs; `qwasr-keyvalue[testing]` has all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
-from qwasr_keyvalue.compliance._buckets import all_keys, fresh_name
-from qwasr_keyvalue.errors import CounterOverflow, NotANumber
+from qwasr_keyvalue.compliance._machine import Clock, StoreMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from qwasr_keyvalue.protocol import KeyValue
 
-    from qwasr_keyvalue.protocol import Bucket, KeyValue, Snapshot
-
-__all__ = ["KeyValueMachine"]
-
-T = TypeVar("T")
-
-_NAMES: Final = ("", "a", "a:b")
-_KEYS: Final = ("", "c", "b:c", "n", "\x00", "🗝")
-_HOUR_S: Final = 3600
-NAMES = st.sampled_from(_NAMES)
-KEYS = st.sampled_from(_KEYS)
-VALUES = st.one_of(st.binary(max_size=8), st.sampled_from([b"0", b"41", b"-7", b"9223372036854775807"]))
-TTLS_S = st.one_of(st.none(), st.integers(-1, 5))
+__all__ = ["Clock", "KeyValueModelCompliance"]
 
 
-class KeyValueMachine(RuleBasedStateMachine):
-    """Every operation in any order; a subclass connects the backend.
+class KeyValueModelCompliance:
+    """A comparison with the model; a subclass overrides the fixture `backend`.
 
     Attributes:
-        has_clock: whether the backend goes by `now_s`, so that time passes here; otherwise no entry expires meanwhile.
-        is_shared: whether others use the service too, earlier examples included; then buckets have names of their own.
+        moves_time: whether the backend reads its time from the fixture `clock`, so that it can be moved.
         has_revisions: whether a swap tells a value that was set again from one that was not touched.
-        now_s: the time, for a backend that takes it from here.
+        examples: how many series of operations are tried.
+        steps: how many operations each has at most.
+        shrinks: whether a series that fails is made shorter before it is shown.
     """
 
-    has_clock: ClassVar[bool] = False
-    is_shared: ClassVar[bool] = True
+    pytestmark = pytest.mark.asyncio
+    moves_time: ClassVar[bool] = False
     has_revisions: ClassVar[bool] = False
-    snapshots = Bundle("snapshots")
+    examples: ClassVar[int] = 20
+    steps: ClassVar[int] = 25
+    shrinks: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.now_s = 1000.0
-        # (bucket, key) -> (value, when it expires, a number for each write)
-        self.model: dict[tuple[str, str], tuple[bytes, float, int]] = {}
-        self.writes = 0
-        self._prefix = fresh_name() if self.is_shared else ""
-        self._runner = asyncio.Runner()
-        self.store: KeyValue = self.done(self.connect())
+    @pytest.fixture
+    def clock(self) -> Clock:
+        """Return the backend's time, in seconds; it stands still until the comparison moves it."""
+        return Clock()
 
-    @abstractmethod
-    async def connect(self) -> KeyValue:
-        """Return the backend; it is empty unless `is_shared`."""
+    @pytest.fixture
+    def backend(self) -> KeyValue:
+        """Return the connected backend; every subclass has its own."""
+        msg = f"{type(self).__name__} has to override the fixture `backend`; see {__name__}"
+        raise TypeError(msg)
 
-    async def disconnect(self) -> None:
-        """Close the backend, and check what has to hold then."""
-        await self.store.close()  # type: ignore[attr-defined]  # every backend has it: `qwasr.protocols.Backend`
+    async def test_it_does_what_its_model_does(self, backend: KeyValue, clock: Clock) -> None:
+        loop = asyncio.get_running_loop()
 
-    def done(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run what the store does to its end."""
-        return self._runner.run(coroutine)
+        class Machine(StoreMachine):
+            def __init__(machine) -> None:  # noqa: N805 - `self` is the comparison
+                time = clock if self.moves_time else None
+                super().__init__(backend, loop, time, has_revisions=self.has_revisions)
 
-    def teardown(self) -> None:
-        """End the example."""
-        if hasattr(self, "store"):
-            for name in _NAMES if self.is_shared else ():
-                self.done(self.open(name).delete_many(_KEYS))
-            self.done(self.disconnect())
-        self._runner.close()
-
-    def open(self, name: str) -> Bucket:
-        """Return a bucket."""
-        return self.done(self.store.open_bucket(self._prefix + name))
-
-    def ttl_s(self, ttl_s: int | None) -> int | None:
-        """Return a time to live that cannot be over by chance where time passes by itself."""
-        return ttl_s if ttl_s is None or ttl_s <= 0 or self.has_clock else ttl_s * _HOUR_S
-
-    def find(self, name: str, key: str) -> tuple[bytes, float, int] | None:
-        """Return the entry as it has to be."""
-        entry = self.model.get((name, key))
-        return None if entry is None or entry[1] <= self.now_s else entry
-
-    def write(self, name: str, key: str, value: bytes, expires_s: float) -> None:
-        """Note what was written."""
-        self.writes += 1
-        self.model[name, key] = (value, expires_s, self.writes)
-
-    @rule(name=NAMES, key=KEYS, value=VALUES, ttl_s=TTLS_S)
-    def set(self, name: str, key: str, value: bytes, ttl_s: int | None) -> None:
-        """Set a key, with a time to live or without."""
-        ttl_s = self.ttl_s(ttl_s)
-        self.done(self.open(name).set(key, value, ttl_s=ttl_s))
-        self.write(name, key, value, math.inf if ttl_s is None else self.now_s + ttl_s)
-
-    @rule(name=NAMES, items=st.lists(st.tuples(KEYS, VALUES), max_size=4))
-    def set_many(self, name: str, items: list[tuple[str, bytes]]) -> None:
-        """Set some keys."""
-        self.done(self.open(name).set_many(items))
-        for key, value in items:
-            self.write(name, key, value, math.inf)
-
-    @rule(name=NAMES, key=KEYS)
-    def delete(self, name: str, key: str) -> None:
-        """Delete a key."""
-        assert self.done(self.open(name).delete(key)) is (self.find(name, key) is not None)
-        self.model.pop((name, key), None)
-
-    @rule(name=NAMES, keys=st.lists(KEYS, max_size=4))
-    def delete_many(self, name: str, keys: list[str]) -> None:
-        """Delete some keys."""
-        self.done(self.open(name).delete_many(keys))
-        for key in keys:
-            self.model.pop((name, key), None)
-
-    @rule(name=NAMES, key=KEYS, delta=st.one_of(st.integers(-3, 3), st.sampled_from([-(2**63), 2**63 - 1])))
-    def increment(self, name: str, key: str, delta: int) -> None:
-        """Add to a counter, or to what is none."""
-        entry = self.find(name, key)
-        old = b"0" if entry is None else entry[0]
-        is_number = old.removeprefix(b"-").isdigit() and b"%d" % int(old) == old
-        try:
-            total = self.done(self.open(name).increment(key, delta))
-        except NotANumber:
-            assert not is_number
-        except CounterOverflow:
-            assert not -(2**63) <= int(old) + delta < 2**63
-        else:
-            assert is_number
-            assert total == int(old) + delta
-            self.write(name, key, b"%d" % total, math.inf if entry is None else entry[1])
-
-    @rule(target=snapshots, name=NAMES, key=KEYS)
-    def snapshot(self, name: str, key: str) -> tuple[str, str, Snapshot, int | None]:
-        """Remember how a key is."""
-        entry = self.find(name, key)
-        snapshot = self.done(self.open(name).snapshot(key))
-        assert snapshot.value == (None if entry is None else entry[0])
-        return name, key, snapshot, None if entry is None else entry[2]
-
-    @rule(target=snapshots, taken=snapshots, value=VALUES)
-    def swap(self, taken: tuple[str, str, Snapshot, int | None], value: bytes) -> Any:
-        """Swap, now or much later."""
-        name, key, snapshot, write = taken
-        entry = self.find(name, key)
-        now = self.done(self.open(name).swap(key, value, snapshot))
-        if self.has_revisions:
-            same = write == (None if entry is None else entry[2])
-        else:
-            same = snapshot.value == (None if entry is None else entry[0])
-        if same:
-            assert now is None
-            self.write(name, key, value, math.inf if entry is None else entry[1])
-            return multiple()
-        assert now is not None
-        assert now.value == (None if entry is None else entry[0])
-        return name, key, now, None if entry is None else entry[2]
-
-    @rule(name=NAMES, key=KEYS, ttl_s=TTLS_S)
-    def expire(self, name: str, key: str, ttl_s: int | None) -> None:
-        """Set when a key expires."""
-        ttl_s = self.ttl_s(ttl_s)
-        entry = self.find(name, key)
-        assert self.done(self.open(name).expire(key, ttl_s)) is (entry is not None)
-        if entry is not None:
-            self.model[name, key] = (entry[0], math.inf if ttl_s is None else self.now_s + ttl_s, entry[2])
-
-    @precondition(lambda self: self.has_clock)
-    @rule(seconds=st.integers(1, 6))
-    def wait(self, seconds: int) -> None:
-        """Let time pass."""
-        self.now_s += seconds
-
-    @invariant()
-    def every_entry_is_as_the_model_says(self) -> None:
-        """Read everything in every way."""
-        for name in _NAMES:
-            bucket = self.open(name)
-            entries = [self.find(name, key) for key in _KEYS]
-            assert self.done(bucket.get_many(_KEYS)) == [None if entry is None else entry[0] for entry in entries]
-            assert [self.done(bucket.exists(key)) for key in _KEYS] == [entry is not None for entry in entries]
-            for key, entry in zip(_KEYS, entries, strict=True):
-                self.has_left(self.done(bucket.ttl(key)), entry)
-            listed = self.done(all_keys(bucket))
-            assert sorted(listed) == sorted(key for key, entry in zip(_KEYS, entries, strict=True) if entry is not None)
-
-    def has_left(self, left_s: float | None, entry: tuple[bytes, float, int] | None) -> None:
-        """Check a time to live."""
-        expected_s = None if entry is None else entry[1] - self.now_s
-        if self.has_clock or expected_s is None or math.isinf(expected_s):
-            assert left_s == expected_s
-        else:
-            assert left_s is not None
-            assert 0 <= expected_s + 1 - left_s < _HOUR_S / 2
+        wanted = settings(
+            max_examples=self.examples,
+            stateful_step_count=self.steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[phase for phase in Phase if self.shrinks or phase is Phase.generate],
+            report_multiple_bugs=False,
+        )
+        # In a thread of its own: hypothesis calls plain functions, and the backend needs the loop meanwhile.
+        await asyncio.to_thread(run_state_machine_as_test, Machine, settings=wanted)
