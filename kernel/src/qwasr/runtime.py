@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from qwasr._draining import Draining
 from qwasr._log import log_guest_error
 from qwasr._signals import StopSignals
 from qwasr.backends import allowed_stores, choose
@@ -118,8 +119,7 @@ class Runtime:
         self._exit = AsyncExitStack()
         self._stopping = asyncio.Event()
         self._stop_lock = asyncio.Lock()
-        self._drains: set[asyncio.Task[None]] = set()
-        self._hurried = False
+        self._draining = Draining()
         self.telemetry = Telemetry()
         self.listening: dict[str, socket.socket] = {}
         self.fakes: dict[str, Any] = {}
@@ -204,21 +204,16 @@ class Runtime:
         """Take nothing new, let what runs finish for `QWASR_SHUTDOWN_S` at most, and close the servers."""
         self._stopping.set()
         async with self._stop_lock:
-            began_s = asyncio.get_running_loop().time()
             try:
-                await self._drain_all(last=False, left_s=self._shutdown_s)
-                took_s = asyncio.get_running_loop().time() - began_s
-                await self._drain_all(last=True, left_s=max(0.0, self._shutdown_s - took_s))
+                await self._draining.drain(self.servers, self._shutdown_s)
             finally:
                 await self._close_servers()
 
     def ask_to_stop(self, *, now: bool = False) -> None:
         """Have `serve` drain and return, without waiting for it; with `now` what runs is not waited for."""
         self._stopping.set()
-        self._hurried = self._hurried or now
-        if self._hurried:
-            for drain in self._drains:
-                drain.cancel()
+        if now:
+            self._draining.hurry()
 
     async def check(self) -> list[tuple[str, str]]:
         """Ask every connected backend whether it is usable; return the name of each that is not, and why."""
@@ -288,25 +283,8 @@ class Runtime:
         made: Server = server
         return made
 
-    async def _drain_all(self, *, last: bool, left_s: float) -> None:
-        """Drain the servers that are drained last, or the others."""
-        servers = [server for server in self.servers if getattr(server, "drains_last", False) is last]
-        if servers and not self._hurried:
-            drains = {asyncio.create_task(self._drain(server, left_s)) for server in servers}
-            self._drains |= drains
-            # A server keeps to its time by itself; the second on top is for one that does not.
-            await asyncio.wait(drains, timeout=left_s + 1)
-
-    async def _drain(self, server: Server, timeout_s: float) -> None:
-        try:
-            await server.drain(timeout_s)
-        except Exception:
-            _logger.exception("the server of %s does not drain cleanly", server.export)
-
     async def _close_servers(self) -> None:
         servers, self.servers = self.servers, ()
-        for drain in self._drains:
-            drain.cancel()
         for server in servers:
             try:
                 await server.close()
