@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from interfaces.sql.tests.guest_text import GUEST
+from qwasr.testing.clock import Clock
 from qwasr.testing.fakes import Call
 from qwasr.testing.guest import Guest
 from qwasr.values import Variant, WitError
@@ -14,7 +15,7 @@ from qwasr_sql.compliance.model import ModelRules
 from qwasr_sql.compliance.statements import StatementRules
 from qwasr_sql.compliance.transactions import TransactionRules
 from qwasr_sql.compliance.values import ParameterRules, ValueRules
-from qwasr_sql.errors import SqlError, Unavailable
+from qwasr_sql.errors import SqlError, TooLarge, Unavailable
 from qwasr_sql.fake import FakeSql
 
 if TYPE_CHECKING:
@@ -74,3 +75,51 @@ async def test_a_guest_gets_the_same_errors_as_of_a_database() -> None:
         assert caught.value.value.trace().startswith("SQLITE_CONSTRAINT_UNIQUE: ")
         with pytest.raises(SqlError):
             guest.sql.execute("BEGIN")
+
+
+TIMES = {
+    "CURRENT_TIMESTAMP": "2026-01-01 00:01:30",
+    "current_date": "2026-01-01",
+    "current_time": "00:01:30",
+    "datetime()": "2026-01-01 00:01:30",
+    "datetime('now')": "2026-01-01 00:01:30",
+    "DATE('NOW', '+1 day')": "2026-01-02",
+    "time('subsec')": "00:01:30.500",
+    "datetime('2024-02-29', '+1 day')": "2024-03-01 00:00:00",
+    "strftime('%Y %s')": "2026 1767225690",
+    "strftime('%M', 'now')": "01",
+    "unixepoch()": 1_767_225_690,
+    "julianday('now') > 2461041.5": 1,
+    "timediff('now', '2025-12-31')": "+0000-00-01 00:01:30.500",
+}
+
+
+@pytest.mark.parametrize(("expression", "value"), TIMES.items())
+def test_it_is_the_time_of_the_tests_clock(expression: str, value: object) -> None:
+    clock = Clock()
+    fake = FakeSql(clock)
+    clock.advance(90.5)
+    assert fake.rows(f"SELECT {expression} AS v") == [{"v": value}]
+
+
+def test_a_default_of_the_schema_goes_by_the_tests_clock_too() -> None:
+    fake = FakeSql(Clock())
+    fake.execute("CREATE TABLE t (v, at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, day DATE DEFAULT (date('now')))")
+    fake.execute("INSERT INTO t (v) VALUES (1)")
+    assert fake.rows("SELECT at, day FROM t") == [{"at": "2026-01-01 00:00:00", "day": "2026-01-01"}]
+
+
+def test_chance_follows_from_the_seed() -> None:
+    def found(seed: int) -> list[object]:
+        fake = FakeSql(Clock(seed=seed))
+        rows = fake.rows("SELECT random() AS a, random() AS b, hex(randomblob(8)) AS c, length(randomblob(NULL)) AS d")
+        return list(rows[0].values())
+
+    assert found(7) == found(7) != found(8)
+    assert found(7)[0] != found(7)[1]
+    assert found(7)[3] == 1
+
+
+def test_a_random_blob_has_its_bound() -> None:
+    with pytest.raises(TooLarge):
+        FakeSql().rows("SELECT randomblob(1000000000000)")

@@ -97,7 +97,7 @@ class Session:
             raise Unavailable(f"the database cannot be opened: {error}") from None
         self._columns = Columns(self.connection)
         self.connection.limit(apsw.SQLITE_LIMIT_LENGTH, max(_VALUE_BYTES, options.max_result_bytes))
-        self._plain = guard_functions(self.connection, lambda: self._cancelled)
+        self.plain = guard_functions(self.connection, lambda: self._cancelled)
         try:
             with self.explained():
                 self._set_up(path, options, writes=writes)
@@ -154,7 +154,7 @@ class Session:
                 with contextlib.suppress(apsw.Error):
                     self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.connection.close()
-        self._plain.close()
+        self.plain.close()
 
     def control(self, sql: str) -> None:
         """Run a statement of the host's own, such as BEGIN.

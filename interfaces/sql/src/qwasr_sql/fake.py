@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from qwasr.testing.fakes import FakeBackend
 from qwasr.values import Variant
+from qwasr_sql._fixed import fix
 from qwasr_sql._session import Session
 from qwasr_sql._statements import execute, in_transaction, query
 from qwasr_sql.errors import SqlError
@@ -85,6 +86,7 @@ class FakeDatabase:
 
     def __init__(self, fake: FakeSql, name: str) -> None:
         self.session = Session(None, SqliteOptions(), writes=True)
+        fix(self.session, fake.clock, name)
         self.recording = RecordingDatabase(fake, name, self.session)
 
     def execute(self, sql: str, *values: Any) -> int:
