@@ -132,7 +132,7 @@ async def test_only_listed_databases_are_opened() -> None:
     [
         ("n" * (MAX_NAME_BYTES + 1), "SELECT 1", [], "the name of a database is longer than 1024 bytes"),
         ("", "SELECT 1 --" + "-" * MAX_SQL_BYTES, [], "the statement is longer than 262144 bytes"),
-        ("", "SELECT 1", [Variant("int32", 1)] * (MAX_PARAMETERS + 1), "32767 parameters, more than 32766"),
+        ("", "SELECT 1", [Variant("int32", 1)] * (MAX_PARAMETERS + 1), "16001 parameters, more than 16000"),
         ("", "SELECT ?", [Variant("str", "é" * (MAX_VALUE_BYTES // 2 + 1))], "2097154 bytes together"),
         ("", "SELECT zeroblob(3000000)", [], "larger than 2097152 bytes (QWASR_SQL_MAX_RESULT_BYTES)"),
         ("", f"{ENDLESS[: -len('count(*) FROM r')]}n FROM r LIMIT 20000", [], "10000 rows (QWASR_SQL_MAX_ROWS)"),

@@ -117,14 +117,14 @@ class RuntimeOptions(ConnectOptions):
     )
     value_items: int = env(
         "QWASR_VALUE_ITEMS",
-        default=256 * 1024,
+        default=16 * 1024,
         minimum=1024,
         maximum=16 * _MIB,
         help="items in one list of anything else between guest and host",
     )
     value_string_bytes: int = env(
         "QWASR_VALUE_STRING_BYTES",
-        default=64 * _MIB,
+        default=8 * _MIB,
         minimum=64 * 1024,
         maximum=1024 * _MIB,
         help="one string between guest and host, bytes",

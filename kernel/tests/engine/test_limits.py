@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import UserList
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,7 @@ from qwasr.errors import (
 from qwasr.hosting import HostInterface, HostResource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from kernel.tests.engine.conftest import MakeEngine
@@ -289,11 +291,15 @@ PASSING = guest(
     )
     + """(func (export "answer") (param i32) (result i32)
            (i32.store (i32.const 8) (i32.const 65536)) (i32.store (i32.const 12) (local.get 0)) (i32.const 8))
-         (func (export "get") (call $give (i32.const 8)))""",
+         (func (export "get") (call $give (i32.const 8)))
+         (func (export "count-numbers") (param i32 i32) (result i32) (local.get 1))
+         (func (export "count-text") (param i32 i32) (result i32) (local.get 1))""",
     {
         **dict.fromkeys(("take-bytes", "take-numbers", "take-flags", "take-text", "wait-bytes"), '(param "n" u32)'),
         "answer": '(param "n" u32) (result (list u8))',
         "get": "",
+        "count-numbers": '(param "d" (list u32)) (result u32)',
+        "count-text": '(param "d" string) (result u32)',
     },
     LISTS,
     memory=True,
@@ -362,6 +368,40 @@ async def test_lists_inside_a_list_for_the_guest_are_bounded_together(small_ceil
             await call(linked, "get")
     host.given = [bytes(100)] * 9
     await call(linked, "get")
+
+
+class Counted(UserList[int]):
+    """A sequence that tells how much of it was looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[int]:
+        for item in self.data:
+            self.looked_at += 1
+            yield item
+
+
+async def test_a_list_of_numbers_for_the_guest_is_counted_before_it_is_copied(small_ceilings: Engine) -> None:
+    linked = link(small_ceilings, PASSING, Lists())
+    numbers = Counted([1] * 1_001)
+    with pytest.raises(HostValueError, match="1001 elements, more than 1000"):
+        await call(linked, "count-numbers", numbers)
+    assert numbers.looked_at == 0
+    assert await call(linked, "count-numbers", numbers[:1_000]) == 1_000
+    assert await call(linked, "count-numbers", iter(numbers[:1_000])) == 1_000, "what has no length is counted later"
+    with pytest.raises(HostValueError, match="1001 elements, more than 1000"):
+        await call(linked, "count-numbers", iter(numbers))
+
+
+async def test_a_string_for_the_guest_is_measured_in_bytes_and_not_copied_when_its_length_tells(
+    small_ceilings: Engine,
+) -> None:
+    linked = link(small_ceilings, PASSING, Lists())
+    assert await call(linked, "count-text", "é" * 1_000) == 2_000
+    with pytest.raises(HostValueError, match="2002 bytes, more than 2000"):
+        await call(linked, "count-text", "é" * 1_001)
+    with pytest.raises(HostValueError, match="at least 2001 bytes, more than 2000"):
+        await call(linked, "count-text", "é" * 2_001)
 
 
 async def test_the_ceilings_of_one_engine_are_not_those_of_another(small_ceilings: Engine, engine: Engine) -> None:

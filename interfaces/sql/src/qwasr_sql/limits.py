@@ -29,8 +29,8 @@ MAX_NAME_BYTES: Final = 1024
 MAX_SQL_BYTES: Final = 256 * 1024
 """The longest text of a statement, as UTF-8."""
 
-MAX_PARAMETERS: Final = 32_766
-"""The most parameters of a statement: SQLite's own limit, and about PostgreSQL's."""
+MAX_PARAMETERS: Final = 16_000
+"""The most parameters of a statement: below QWASR_VALUE_ITEMS, so that one more is an error and not the guest's end."""
 
 MAX_VALUE_BYTES: Final = 2 * 1024 * 1024
 """All parameters of a statement together: whole values cross to a guest at 32 times their size."""

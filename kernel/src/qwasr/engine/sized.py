@@ -57,11 +57,13 @@ class ValueLimits:
         elements: of one list of numbers, and for the guest of all lists inside one list.
         items: of one list of anything else.
         string_bytes: of one string, as UTF-8.
+
+    What the defaults cost is in docs/limits.md.
     """
 
     elements: int = MAX_PASSED_ELEMENTS
-    items: int = 256 * 1024
-    string_bytes: int = 64 * 1024 * 1024
+    items: int = 16 * 1024
+    string_bytes: int = 8 * 1024 * 1024
 
 
 class SizedCodecs:
@@ -114,6 +116,8 @@ def _string(max_bytes: int) -> Codec:
         return read_bytes(words[i + 2], size).decode()
 
     def lower(i: int, value: Any) -> None:
+        if isinstance(value, str) and len(value) > max_bytes:
+            raise Misfit(value, "string", f"at least {len(value)} bytes, more than {max_bytes}")
         try:
             data = str.encode(value)
         except (TypeError, UnicodeEncodeError):
@@ -174,11 +178,14 @@ def _number_list(element: Codec, kind: int, code: str, sizes: SizedCodecs) -> Co
     def lower(i: int, value: Any) -> None:
         if isinstance(value, (str, bytes)):
             raise Misfit(value, name)
+        counted = hasattr(value, "__len__")
+        if counted:
+            sizes.check(value, value, name, limit)
         try:
             data = memoryview(array(code, value))
         except (OverflowError, TypeError, ValueError):
             raise Misfit(value, name) from None
-        size = sizes.check(data, value, name, limit)
+        size = len(data) if counted else sizes.check(data, value, name, limit)
         lib.wasmtime_component_vallist_new_uninit(address_of(i + 1), size)
         if size:
             target = view(words[i + 2], VALUE_BYTES * size)
