@@ -13,7 +13,7 @@ __all__ = ["MAX_HELD_BYTES", "MAX_UNTAKEN_BYTES", "Hold", "Ledger", "ledger"]
 MAX_HELD_BYTES: Final = 4 * 1024 * 1024
 """How much all `fields` of one call may hold in this process's memory; more is a trap."""
 
-MAX_UNTAKEN_BYTES: Final = 16 * 1024 * 1024
+MAX_UNTAKEN_BYTES: Final = 4 * 1024 * 1024
 """How much a call may write into bodies whose messages are not on their way; more is a trap."""
 
 
