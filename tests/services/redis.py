@@ -14,7 +14,7 @@ from tests.services.programs import need
 from tools.ports import free_port
 
 INSTALL: Final = "apt-get install redis-server, or set REDIS_URL to one that runs"
-_TIMEOUT_S: Final = 1.0
+_TIMEOUT_S: Final = 3.0
 _POLL_S: Final = 0.05
 _SLOTS: Final = 16384
 _ANSWERS: Final = (b"+PONG", b"-NOAUTH", b"-NOPERM")

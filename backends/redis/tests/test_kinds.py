@@ -309,26 +309,24 @@ def move(nodes: list[RedisServer], slot: int, source: RedisServer, target: Redis
         assert node.ask("CLUSTER", "SETSLOT", str(slot), "NODE", target_id) == b"+OK\r\n"
 
 
-async def test_a_bucket_that_moved_to_another_node_is_listed_whole_by_who_did_not_hear_of_it(
-    redis_cluster: RedisCluster,
-) -> None:
-    writer, reader = [await Redis.connect(RedisOptions(url=redis_cluster.url)) for _ in range(2)]
-    name, keys = secrets.token_hex(8), [f"key-{number}" for number in range(50)]
-    await (await writer.open_bucket(name)).set_many([(key, b"") for key in keys])
-    bucket = await reader.open_bucket(name)
-    assert sorted(await all_keys(bucket)) == sorted(keys)
-    slot = key_slot(name.encode())
-    source = owner(redis_cluster, slot)
-    target = next(node for node in redis_cluster.nodes if node is not source)
-    names = [f"{{{name}}}:{key}" for key in keys]
-    move(redis_cluster.nodes, slot, source, target, *names)
+async def test_a_bucket_that_moved_to_another_node_is_listed_whole_by_who_did_not_hear_of_it(tmp_path: Path) -> None:
+    cluster = RedisCluster(tmp_path / "cluster", size=2)  # no other test harms it
     try:
+        await asyncio.to_thread(cluster.start)
+        writer, reader = [await Redis.connect(RedisOptions(url=cluster.url, timeout_s=10)) for _ in range(2)]
+        name, keys = secrets.token_hex(8), [f"key-{number}" for number in range(50)]
+        await (await writer.open_bucket(name)).set_many([(key, b"") for key in keys])
+        bucket = await reader.open_bucket(name)
         assert sorted(await all_keys(bucket)) == sorted(keys)
-    finally:
-        move(redis_cluster.nodes, slot, target, source, *names)
-        await bucket.delete_many(keys)
+        slot = key_slot(name.encode())
+        source = owner(cluster, slot)
+        target = next(node for node in cluster.nodes if node is not source)
+        move(cluster.nodes, slot, source, target, *(f"{{{name}}}:{key}" for key in keys))
+        assert sorted(await all_keys(bucket)) == sorted(keys)
         await writer.close()
         await reader.close()
+    finally:
+        cluster.stop()
 
 
 async def test_a_node_that_joins_a_cluster_later_is_listened_to(tmp_path: Path) -> None:
