@@ -68,7 +68,7 @@ def measure(sizes_mib: tuple[int, ...] = (1, 100, 1024)) -> Table:
         "up: write-data, pieces of 64 KiB, finish, which waits for the disk; down: one stream; each size once",
         "carried: the guest has the host carry the object into another one (`splice`), which waits for the disk",
         "peak: of the whole process with its guest; growth: of the peak since the smallest object, by all three ways",
-        "memory growth: the same with the store in memory, without the two objects that it holds then; below 0, starting took more",
+        "memory growth: the same with the store in memory, without its two objects; below 0: starting took more",
         f"memory: the same guest on the store in memory, so the engine's part of it; not above {_MEMORY_MIB} MiB",
         "file: Python writes the same pieces, waits for the disk and reads them; what it reads is cached",
     ]
