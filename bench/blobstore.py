@@ -61,7 +61,8 @@ def measure(sizes_mib: tuple[int, ...] = (1, 100, 1024)) -> Table:
             in_memory = _guest("memory", [size for size in sizes_mib if size <= _MEMORY_MIB])
             nothing: dict[str, Any] = {}
             for found, memory in zip_longest(in_folder, in_memory, fillvalue=nothing):
-                table.rows.append(_row(found, memory, *_file(folder / "file", found["size_mib"])))
+                plain = _file(folder / "file", found["size_mib"])
+                table.rows.append(_row(found, memory, *plain))
         except Failed as error:
             table.notes.append(str(error))
     table.notes += [

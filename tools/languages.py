@@ -89,8 +89,8 @@ def _build_python(job: Job) -> None:
 
 
 def _componentizer_versions() -> list[str]:
-    program("npm", "install npm, with Node.js 20 or newer")
     version = run(program("node", "install Node.js 20 or newer"), "--version").strip()
+    program("npm", "install npm, with Node.js 20 or newer")
     if int(version.lstrip("v").partition(".")[0]) < _NODE_MAJOR:
         msg = f"Node.js is {version}: install {_NODE_MAJOR} or newer"
         raise MissingTool(msg)

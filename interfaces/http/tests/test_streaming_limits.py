@@ -54,6 +54,19 @@ async def test_a_response_may_take_longer_than_its_pauses_and_the_deadline(serve
     assert (await client.answer()).body == b"piece" * 10
 
 
+async def test_the_body_that_a_guest_writes_in_answer_to_head_is_no_pause(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await serve(guests.guest(PAUSES, text="piece"), QWASR_BODY_IDLE_S="1.2", QWASR_GUEST_TIMEOUT_S="20")
+    client = await connect(server)
+    with caplog.at_level(logging.INFO, "qwasr.access"):
+        await client.send(GET.replace(b"GET", b"HEAD"))
+        async with asyncio.timeout(20):
+            while not caplog.records:  # noqa: ASYNC110 - the line follows the guest's end
+                await asyncio.sleep(0.01)
+    assert vars(caplog.records[-1])["end"] is None
+
+
 async def test_each_piece_that_is_sent_gives_the_guest_its_time_to_compute_anew(
     serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,7 +1,8 @@
 """A process that writes to a store and says on standard output what was acknowledged; a test kills it.
 
 `python sqlite_writer.py FILE FIRST COUNT`: sets the keys `key-FIRST` … and increments `counter`, sixteen at a time.
-With `swap` after that it swaps `swapped` for the next number COUNT times instead, and says how often it lost.
+With `swap` after that it swaps `swapped` for the next number COUNT times instead, and says how often it lost; it says that
+it is ready, and waits for a line before it begins.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ async def swap(path: str, count: int) -> None:
     """Count by swapping, and try again whenever another process was faster."""
     store = await Sqlite.connect(SqliteOptions(url=f"sqlite:///{path}", lock_timeout_s=10))
     bucket = await store.open_bucket("b")
+    os.write(1, b"ready\n")
+    await asyncio.to_thread(sys.stdin.readline)
     lost = 0
     for _ in range(count):
         now: Snapshot | None = await bucket.snapshot("swapped")

@@ -21,7 +21,8 @@ WRITES = 5_000  # of a key and of the counter: 10 000 in all
 
 async def writer(path: Path, first: int = 0, count: int = WRITES, *how: str) -> asyncio.subprocess.Process:
     command = [sys.executable, str(WRITER), str(path), str(first), str(count), *how]
-    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
 
 
 async def opened(path: Path) -> tuple[Sqlite, SqliteBucket]:
@@ -64,7 +65,10 @@ async def test_four_processes_write_to_one_file_at_once_and_no_count_is_lost(tmp
 async def test_two_processes_that_swap_one_key_never_both_win(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     processes = [await writer(path, 0, 2000, "swap") for _ in range(2)]
-    said = [await process.communicate() for process in processes]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    said = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [process.returncode for process in processes] == [0, 0]
     assert sum(int(out) for out, _ in said) > 0, "they did not meet"
     store, bucket = await opened(path)

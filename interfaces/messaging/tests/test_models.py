@@ -42,7 +42,7 @@ class TestSqliteAgainstTheModel(MessagingModelCompliance):
     @pytest.fixture
     async def backend(self, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sqlite]:
         monkeypatch.setattr(_threads, "_SWEEP_S", 0.0)
-        options = SqliteOptions(url=f"sqlite:///{tmp_path}/broker.db", forget_s=1e9)
+        options = SqliteOptions(url=f"sqlite:///{tmp_path}/broker.db", forget_s=3e8)
         broker = await Sqlite.connect(options, clock=clock)
         yield broker
         await broker.close()

@@ -200,6 +200,8 @@ class Connection(RequestHandler):
             moved = exchange.payload.total_bytes
         else:
             moved = self.sent - unsent - _queued(channel)
+            if exchange is not None:
+                moved += exchange.written  # which for HEAD is never sent
         if not self._moved_at or moved != self._moved:
             self._moved, self._moved_at = moved, now
         elif now - self._moved_at >= limits.idle_s:

@@ -110,6 +110,11 @@ class Exchange(RequestHalf):
         """Whether the response has begun, and the guest has not finished it."""
         return self._phase == _BEGUN
 
+    @property
+    def written(self) -> int:
+        """How many bytes of its response the guest has written."""
+        return 0 if self._sink is None else self._sink.written
+
     def open_body(self) -> PayloadSource:
         """Return the body's bytes; a client that waits for a 100 gets it now."""
         if self.expects and self._phase < _BEGUN and self._write(wire.CONTINUE):
