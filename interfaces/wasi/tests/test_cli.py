@@ -146,13 +146,13 @@ def test_what_a_call_prints_is_counted_over_both_outputs_and_cut_with_a_note(
     call: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "qwasr.guest")
-    system = on(System(SystemOptions.from_env({"QWASR_GUEST_LOG_BYTES": "10"})))
+    system = on(System(SystemOptions.from_env({"QWASR_GUEST_LOG_BYTES": "210"})))
     out, err = cli.Stdout(system).get_stdout(), cli.Stderr(system).get_stderr()
     out.write(b"12345\n")
     err.write(b"6789 and more\n")
     err.write(b"and more\n")
     cli.Stdout(system).get_stdout().write(b"and a stream of its own\n")
-    note = "[cut: the guest printed more than 10 bytes in one call (QWASR_GUEST_LOG_BYTES)]"
+    note = "[cut: the guest printed more than 210 bytes in one call (QWASR_GUEST_LOG_BYTES)]"
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
         ("INFO", "12345"),
         ("WARNING", "6789"),

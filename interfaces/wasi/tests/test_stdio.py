@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwasr_wasi.stdio import MAX_LINE_BYTES, LogSink
+from qwasr_wasi.stdio import MAX_LINE_BYTES, RECORD_BYTES, LogSink
 from qwasr_wasi.streams import OutputStream
 
 
@@ -155,26 +156,27 @@ def test_however_output_is_cut_into_writes_the_lines_are_the_same(pieces: list[b
 
 
 @pytest.mark.parametrize(
-    ("pieces", "logged"),
+    ("pieces", "lines", "logged"),
     [
-        ([b"12345678", b"\n"], ["12345678", "[cut"]),
-        ([b"1234567\n", b"x"], ["1234567", "[cut"]),
-        ([b"1234567", b"8", b"9"], ["12345678", "[cut"]),
-        ([b"1\n" * 6], ["1", "1", "1", "1", "[cut"]),
-        ([b"1234567\n"], ["1234567"]),
+        ([b"12345678", b"\n"], 1, ["12345678", "[cut"]),
+        ([b"1234567\n", b"x"], 1, ["1234567", "[cut"]),
+        ([b"1234567", b"8", b"9"], 1, ["12345678", "[cut"]),
+        ([b"1\n" * 6], 4, ["1", "1", "1", "1", "[cut"]),
+        ([b"1\n2\n", b"", b"3\n4\n"], 4, ["1", "2", "3", "4"]),
+        ([b"1234567\n"], 1, ["1234567"]),
     ],
 )
 def test_what_is_beyond_the_limit_is_cut_and_the_note_has_a_line_of_its_own(
-    log: Log, pieces: list[bytes], logged: list[str]
+    log: Log, pieces: list[bytes], lines: int, logged: list[str]
 ) -> None:
-    sink = LogSink(logging.INFO, "id", limit_bytes=8)
+    sink = LogSink(logging.INFO, "id", limit_bytes=8 + lines * RECORD_BYTES)
     for piece in [*pieces, *([b"never\n"] if len(logged) > 1 and logged[-1] == "[cut" else [])]:
         sink.write(piece)
     sink.close()
     assert [line[:8].split(":")[0] for line in log.lines] == logged
 
 
-@given(pieces=st.lists(st.binary(max_size=40)), limit=st.integers(0, 100))
+@given(pieces=st.lists(st.binary(max_size=40) | st.just(b"\n") | st.just(b"x\n")), limit=st.integers(0, 1000))
 def test_no_more_than_the_limit_is_logged_however_it_is_cut(pieces: list[bytes], limit: int) -> None:
     log = _attached()
     sink = LogSink(logging.INFO, "id", limit_bytes=limit)
@@ -182,5 +184,25 @@ def test_no_more_than_the_limit_is_logged_however_it_is_cut(pieces: list[bytes],
         sink.write(piece)
     sink.close()
     notes = [line for line in log.lines if line.startswith("[cut: ")]
-    assert len(notes) == (sum(map(len, pieces)) > limit)
-    assert len(log.lines) <= limit + len(notes) + 1
+    whole = b"".join(pieces)
+    begun = len(whole.removesuffix(b"\n").split(b"\n")) if whole else 0
+    assert len(notes) == (len(whole) + begun * RECORD_BYTES > limit)
+    assert len(log.lines) <= limit // RECORD_BYTES + len(notes)
+
+
+async def test_a_flood_of_empty_lines_is_as_bounded_as_one_of_text(log: Log) -> None:
+    sink = LogSink(logging.INFO, "id")
+    for _ in range(16):
+        sink.write(b"\n" * 65_536)
+        await sink.wait()
+    assert len(log.lines) <= 1024 * 1024 // RECORD_BYTES
+
+
+def test_a_line_of_one_character_counts_as_a_record_though_its_stream_ends_before_it_does(log: Log) -> None:
+    meter = SimpleNamespace(logged_bytes=0)
+    sinks = [LogSink(logging.INFO, "id", 10 * RECORD_BYTES, meter) for _ in range(50)]
+    for sink in sinks:
+        sink.write(b"x")
+        sink.close()
+    assert log.lines[:9] == ["x"] * 9
+    assert len(log.lines) == 10

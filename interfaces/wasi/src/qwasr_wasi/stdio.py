@@ -2,7 +2,8 @@
 
 One record a line, logger ``qwasr.guest``, the call's id in ``record.call``. Nothing a guest prints can look like a line
 of the host's or move a terminal's cursor: control characters are shown as escapes, and a line without an end is cut.
-What one call prints beyond its limit, to both of its outputs together, is not logged, and a last line says so.
+What one call prints beyond its limit, to both of its outputs together, is not logged, and a last line says so; each
+line counts with what its record takes beside it, for a flood of empty lines is a flood of records.
 Lines are logged a few at a time, so that a guest which prints without pause waits and the event loop does not.
 """
 
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 
     from qwasr_wasi.poll import Unwatch, Wake
 
-__all__ = ["MAX_LINE_BYTES", "LogSink", "Meter"]
+__all__ = ["MAX_LINE_BYTES", "RECORD_BYTES", "LogSink", "Meter"]
 
 MAX_LINE_BYTES: Final = 8 * 1024
 """A longer line becomes several records."""
+
+RECORD_BYTES: Final = 100
+"""What a line counts beside its own bytes: about what time, level, name and id take in a log, as text or as JSON."""
 
 _LINES_A_TURN: Final = 32  # about 300 µs of logging
 _CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
@@ -75,13 +79,15 @@ class LogSink:
         if not _logger.isEnabledFor(self._level):
             return
         before = self._meter.logged_bytes
-        if before > self._limit_bytes:
+        if before > self._limit_bytes or not data:
             return
-        self._meter.logged_bytes = before + len(data)
+        begun = data.count(b"\n") + (not data.endswith(b"\n")) - bool(self._partial)
+        self._meter.logged_bytes = before + len(data) + begun * RECORD_BYTES
         if self._meter.logged_bytes > self._limit_bytes:
-            end = b"\n" if self._partial or before < self._limit_bytes else b""
+            data = _first_of(data, self._limit_bytes - before, inside=bool(self._partial))
+            end = b"\n" if self._partial or data else b""
             note = f"[cut: the guest printed more than {self._limit_bytes} bytes in one call (QWASR_GUEST_LOG_BYTES)]\n"
-            data = data[: self._limit_bytes - before].removesuffix(b"\n") + end + note.encode()
+            data = data.removesuffix(b"\n") + end + note.encode()
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             *cut, last = _cut(line)
@@ -129,6 +135,21 @@ class LogSink:
             asyncio.get_running_loop().call_soon(self._log_some)
         else:
             self._waiters.notify()
+
+
+def _first_of(data: bytes, budget_bytes: int, *, inside: bool) -> bytes:
+    """Return as much of the lines as fits, each with its record; that of a line that begins *inside* is paid for."""
+    at = 0
+    while at < len(data):
+        if not inside:
+            budget_bytes -= RECORD_BYTES
+        if budget_bytes <= 0:
+            break
+        end = data.find(b"\n", at, at + budget_bytes) + 1 or min(at + budget_bytes, len(data))
+        budget_bytes -= end - at
+        inside = not data.endswith(b"\n", at, end)
+        at = end
+    return data[:at]
 
 
 def _cut(line: bytes) -> list[bytes]:

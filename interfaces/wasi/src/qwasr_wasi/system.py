@@ -67,7 +67,7 @@ class SystemOptions(SocketSettings):
         default=1024 * 1024,
         minimum=0,
         maximum=2**40,
-        help="how much of what one call of a guest prints is logged, bytes; the rest is cut",
+        help="how much of what one call of a guest prints is logged, bytes, 100 more for each line; the rest is cut",
     )
     mounts: tuple[str, ...] = env(
         "QWASR_MOUNTS",
