@@ -19,6 +19,7 @@ from bench import (
     host_calls,
     http,
     keyvalue,
+    kit,
     machine,
     messaging,
     sql,
@@ -49,6 +50,7 @@ def main() -> int:
         "sql": lambda: sql.measure(seconds),
         "blobstore": blobstore.measure,
         "messaging": lambda: messaging.measure(seconds),
+        "test-kit": kit.measure,
     }
     signal.signal(signal.SIGTERM, _stop)
     described = machine.describe()
@@ -76,6 +78,7 @@ def _arguments() -> argparse.Namespace:
         "sql",
         "blobstore",
         "messaging",
+        "test-kit",
     )
     parser.add_argument("--only", action="append", choices=names, help="this section; may be given several times")
     parser.add_argument("--seconds", type=float, default=_DEFAULT_S, metavar="N", help="of one load (default: 2)")
