@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from interfaces.vault.tests.files import KEY, opened
+from qwasr_vault import EnvironmentOptions, FileOptions
+from qwasr_vault.memory import MemoryOptions
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "vault.md"
 
@@ -30,3 +32,14 @@ def test_the_messages_of_the_page_are_those_of_the_code() -> None:
     table = PAGE.read_text().split("| message |")[1].split("\n\n")[0]
     for message in re.findall(r"^\| `([^`(]+)", table, re.MULTILINE):
         assert message.strip() in joined, message
+
+
+def test_the_tables_of_the_page_have_every_variable_with_its_default() -> None:
+    rows = re.findall(r"^\| `((?:QWASR_)?VAULT\w*)`[^…|]*\| (.*?) ?\|", PAGE.read_text(), re.MULTILINE)
+    told = dict(rows)
+    shown = {16 * 1024**2: "16 MiB", False: "`false`", 3.0: "3"}
+    variables = [each for options in (MemoryOptions, EnvironmentOptions, FileOptions) for each in options.variables()]
+    for variable in variables:
+        default = "the vault's folder" if variable.name == "VAULT_GENERATION_DIR" else shown.get(variable.default, "")
+        assert told.pop(variable.name) == default, variable.name
+    assert set(told) == {"QWASR_VAULT", "QWASR_VAULT_STORES"}, "the page tells of a variable that there is not"

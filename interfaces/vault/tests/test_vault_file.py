@@ -177,7 +177,7 @@ class TestOthers:
             began_s = time.monotonic()
             with pytest.raises(Unavailable, match="another process writes"):
                 put(file, "name", b"value")
-            assert time.monotonic() - began_s < 2
+            assert time.monotonic() - began_s < 10
             assert file.read() == {}
         put(file, "name", b"value")
 

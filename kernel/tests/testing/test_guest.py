@@ -193,7 +193,7 @@ async def test_no_variable_of_the_developer_is_read(asking: bytes, shelf: Any, m
 
 
 async def test_variables_of_the_test_are_read(plain: bytes) -> None:
-    async with Guest(plain, environ={**OFFLINE, "QWASR_GUEST_CPU_S": "0.05"}) as guest:
+    async with Guest(plain, environ={**OFFLINE, "QWASR_GUEST_CPU_S": "0.5"}) as guest:
         assert await guest.call(None, "add", 1, 2) == 3
         with pytest.raises(CpuLimitExceeded, match="QWASR_GUEST_CPU_S"):
             await guest.call(None, "spin")

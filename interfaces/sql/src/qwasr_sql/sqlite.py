@@ -121,9 +121,11 @@ class Sqlite:
         try:
             for name, text in {"": options.database, **options.databases}.items():
                 found[name] = await asyncio.to_thread(SqliteDatabase, path_of(text), options)
-        except SqlError as error:
+        except BaseException as error:
             for database in found.values():
                 await database.close()
+            if not isinstance(error, SqlError):
+                raise
             variable = f"SQL_DATABASE__{name}" if name else "SQL_DATABASE"
             raise BackendError(f"{variable}: {error}") from None
         return cls(found)
