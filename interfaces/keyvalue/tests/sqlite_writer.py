@@ -1,8 +1,8 @@
 """A process that writes to a store and says on standard output what was acknowledged; a test kills it.
 
 `python sqlite_writer.py FILE FIRST COUNT`: sets the keys `key-FIRST` … and increments `counter`, sixteen at a time.
-With `swap` after that it swaps `swapped` for the next number COUNT times instead, and says how often it lost; before that
-it says that it is ready, and waits for a line.
+With `swap` after that it swaps `swapped` for the next number COUNT times instead, and says how often it lost. Before it
+begins it says that it is ready, and waits for a line.
 """
 
 from __future__ import annotations
