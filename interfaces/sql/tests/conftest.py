@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from qwasr_sql._database import SqliteDatabase
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -25,3 +27,9 @@ async def backend(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[S
     backend = await Sqlite.connect(SqliteOptions(database=database))
     yield backend
     await backend.close()
+
+
+@pytest.fixture
+async def db(backend: Sqlite) -> SqliteDatabase:
+    """The database without a name, of each of them."""
+    return await backend.open_database("")

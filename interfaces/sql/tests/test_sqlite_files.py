@@ -153,6 +153,12 @@ async def test_the_check_notices_that_the_file_is_gone_or_another(path: Path) ->
     await backend.close()
 
 
+async def test_a_database_that_was_open_already_is_closed_when_the_next_has_no_path(path: Path) -> None:
+    with pytest.raises(OptionError):
+        await Sqlite.connect(SqliteOptions(database=str(path), databases={"B": "postgres://host/b"}))
+    assert [file.name for file in path.parent.iterdir()] == [path.name], "its log still lies beside it"
+
+
 async def test_an_existing_database_is_used_as_it_is(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE t (v TEXT)")
