@@ -31,7 +31,7 @@ run: .venv/.stamp ## serve the key-value counter, a guest written in Python, on 
 	$(PY) -m tools.guests keyvalue
 	exec .venv/bin/qwasr run build/guests/keyvalue.wasm
 
-test: prerequisites .venv/.stamp guests ## all tests, and the engine's on every Python that is installed
+test: .venv/.stamp guests ## all tests, and the engine's on every Python that is installed
 	$(PY) -m pytest -q -n $(TEST_PROCESSES) --dist worksteal
 	$(PY) -m tools.matrix --uv $(UV)
 
@@ -58,7 +58,7 @@ dist: .venv/.stamp ## wheels of every distribution, in dist/
 prerequisites: ## what builds of guests and tests need besides Python: installed on Debian as root, else named
 	tools/prerequisites
 
-guests: .venv/.stamp ## the example guests whose tools are installed, in build/guests/
+guests: .venv/.stamp | prerequisites ## the example guests whose tools are installed, in build/guests/
 	$(PY) -m tools.guests
 
 docs: .venv/.stamp ## the generated page of variables, docs/variables.md

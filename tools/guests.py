@@ -92,7 +92,7 @@ def discover(root: Path = ROOT) -> dict[str, Guest]:
     """Every guest of the repository by its name."""
     worlds = [world for folder in _FOLDERS for world in root.glob(f"{folder}/*/wit/world.wit")]
     folders = sorted(world.parent.parent for world in worlds)
-    kinds = ((folder, language) for folder in folders for language in LANGUAGES)
+    kinds = ((folder, language) for language in LANGUAGES for folder in folders)
     return {f.name: Guest(f, language, root) for f, language in kinds if (f / language.marker).exists()}
 
 

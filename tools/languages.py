@@ -220,10 +220,10 @@ def _build_rust(job: Job) -> None:
     _componentize(output / "wasm32-unknown-unknown" / library, job.target)
 
 
-LANGUAGES = (
-    Language("app.py", _python_versions, _build_python),
-    Language("guest.js", _javascript_versions, _build_javascript),
-    Language("guest.c", _c_versions, _build_c),
-    Language("main.c", _command_versions, _build_command),
+LANGUAGES = (  # those that take longest first: guests are built in this order, side by side
     Language("Cargo.toml", _rust_versions, _build_rust),
+    Language("guest.js", _javascript_versions, _build_javascript),
+    Language("app.py", _python_versions, _build_python),
+    Language("main.c", _command_versions, _build_command),
+    Language("guest.c", _c_versions, _build_c),
 )

@@ -82,6 +82,8 @@ class Served:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except ConnectionRefusedError:
                 return True
+            except ConnectionResetError:  # it closes its socket in this moment
+                return False
             writer.close()
             return False
 
