@@ -104,6 +104,10 @@ CASES: Final[dict[str, str]] = {
     "error-of-no-case": "(call $answer-error (local.get $out) (i32.const 9999))",
     "status-of-no-kind": f"""{_NEW} (if (i32.eqz (call $status (local.get $a) (i32.const 65535))) (then (unreachable)))
       {HELLO}""",
+    "answer-then-wait": f"{HELLO} {NEVER}",
+    "answer-then-loop": f"{HELLO} {SPIN}",
+    "informational-flood": """(loop
+      (call $inform (local.get $out) (i32.const 103) (call $fields) (i32.const 64)) (br 0))""",
     # headers
     "header-huge": f"""{_GROW} (memory.fill {_BIG} (i32.const 97) (i32.const 200000)) (local.set $d (call $fields))
       {_append("%name", f"{_BIG} (i32.const 200000)")} {HELLO}""",
@@ -114,6 +118,10 @@ CASES: Final[dict[str, str]] = {
     "header-line-break": _refused("%name", "%linebreak"),
     "header-forbidden": _refused("%forbidden", "%text"),
     "header-bomb": f"(local.set $d (call $fields)) (loop {_append('%name', '%text')} (br 0))",
+    # lists: as many entries of a header as may be, all of them empty, and one more
+    "items-at-most": f"{_GROW} (call $from-list {_BIG} (i32.const 16384) (i32.const 64)) {HELLO}",
+    "items-too-many": f"{_GROW} (call $from-list {_BIG} (i32.const 16385) (i32.const 64)) {HELLO}",
+    "items-without-end": f"{_GROW} (loop (call $from-list {_BIG} (i32.const 16384) (i32.const 64)) (br 0))",
     # memory that is not there
     "length-4-gib": f"{_START} (call $write (local.get $c) (i32.const 0) (i32.const -1) (i32.const 16))",
     "pointer-outside": f"{_START} (call $write (local.get $c) (i32.const -16) (i32.const 64) (i32.const 16))",
@@ -145,6 +153,8 @@ EXPECTED: Final[dict[str, int]] = {
     **dict.fromkeys(["loop", "never", "host-call-storm", "waiting-storm", "resource-storm"], 504),
     **dict.fromkeys(["stream-closed-twice", "write-after-close", "length-4-gib", "pointer-outside"], CUT),
     **dict.fromkeys(["write-unpermitted", "write-too-many-elements"], CUT),
+    **dict.fromkeys(["answer-then-wait", "answer-then-loop", "items-at-most"], 200),
+    **dict.fromkeys(["informational-flood", "items-without-end"], 504),
     **dict.fromkeys(["answer-twice", "body-finished-twice"], 200),  # the answer was complete before the trap
     "error": 502,
 }

@@ -123,10 +123,12 @@ def _status(pid: int, name: str) -> int:
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Read one answer; the status is 0 when the connection was cut before its end."""
+    """Read one answer, whatever informs of it; the status is 0 when the connection was cut before its end."""
+    status = 100
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        status = int(head.split(b" ")[1])
+        while 100 <= status < 200:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            status = int(head.split(b" ")[1])
         if b"transfer-encoding: chunked" in head:
             body = b""
             while size := int(await reader.readuntil(b"\r\n"), 16):

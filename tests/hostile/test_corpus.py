@@ -50,6 +50,7 @@ REASONS = {
     "write-unpermitted": "check-write",
     "answer-of-no-case": "discriminant 7",
     "silent": "without a response",
+    "items-too-many": "list<tuple<string, list<u8>>> of 16385 elements, more than 16384",
     "loop": "QWASR_GUEST_",
 }
 
@@ -110,6 +111,7 @@ C_CASES = {
     "v": (504, "QWASR_GUEST_"),
     "w": (504, "I am a line of log"),
     "n": (504, "QWASR_GUEST_"),
+    "N": (504, "QWASR_GUEST_LOG_BYTES"),
     "p": (500, "poll"),
     "P": (500, ""),
     "l": (500, "out of bounds"),

@@ -97,7 +97,7 @@ async def test_a_guest_that_prints_without_end_is_cut_with_a_note(
 ) -> None:
     limits = {"QWASR_GUEST_LOG_BYTES": "4096", "QWASR_GUEST_TIMEOUT_S": "1.5"}
     with limited(guest_path("hostile"), tmp_path, **limits) as served:
-        for case in ("w", "n"):
+        for case in ("w", "n", "N"):
             before = len(served.log())
             assert (await served.ask(f"/{case}"))[0] == 504
             log = served.log()[before:]

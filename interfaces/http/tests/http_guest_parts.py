@@ -83,6 +83,8 @@ TYPES = """
     (export "outgoing-body" (type $outgoing-body (sub resource)))
     (export "future-incoming-response" (type $future (sub resource)))
     (export "[constructor]fields" (func (result (own $fields))))
+    (export "[static]fields.from-list" (func (param "entries" (list (tuple string (list u8))))
+      (result (result (own $fields) (error $header-error)))))
     (export "[method]fields.append" (func (param "self" (borrow $fields)) (param "name" string)
       (param "value" (list u8)) (result (result (error $header-error)))))
     (export "[method]fields.get" (func (param "self" (borrow $fields)) (param "name" string)
@@ -105,6 +107,8 @@ TYPES = """
       (func (param "self" (borrow $outgoing-response)) (result (result (own $outgoing-body)))))
     (export "[static]response-outparam.set" (func (param "param" (own $response-outparam))
       (param "response" (result (own $outgoing-response) (error $code)))))
+    (export "[method]response-outparam.send-informational" (func (param "self" (borrow $response-outparam))
+      (param "status" u16) (param "headers" (own $headers)) (result (result (error $code)))))
     (export "[method]outgoing-body.write"
       (func (param "self" (borrow $outgoing-body)) (result (result (own $out)))))
     (export "[static]outgoing-body.finish" (func (param "this" (own $outgoing-body))
@@ -160,6 +164,7 @@ FUNCTIONS: dict[str, tuple[str, str, str, str]] = {
     "write": ("streams", "[method]output-stream.blocking-write-and-flush", "i32 i32 i32 i32", ""),
     "flush": ("streams", "[method]output-stream.blocking-flush", "i32 i32", ""),
     "fields": ("types", "[constructor]fields", "", "i32"),
+    "from-list": ("types", "[static]fields.from-list", "i32 i32 i32", ""),
     "append": ("types", "[method]fields.append", "i32 i32 i32 i32 i32 i32", ""),
     "get": ("types", "[method]fields.get", "i32 i32 i32 i32", ""),
     "path": ("types", "[method]incoming-request.path-with-query", "i32 i32", ""),
@@ -171,6 +176,7 @@ FUNCTIONS: dict[str, tuple[str, str, str, str]] = {
     "status": ("types", "[method]outgoing-response.set-status-code", "i32 i32", "i32"),
     "body": ("types", "[method]outgoing-response.body", "i32 i32", ""),
     "set": ("types", "[static]response-outparam.set", "i32 i32 i32 i32 i64 i32 i32 i32 i32", ""),
+    "inform": ("types", "[method]response-outparam.send-informational", "i32 i32 i32 i32", ""),
     "body-write": ("types", "[method]outgoing-body.write", "i32 i32", ""),
     "body-finish": ("types", "[static]outgoing-body.finish", "i32 i32 i32 i32", ""),
 }
