@@ -11,7 +11,6 @@ import ipaddress
 import re
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from fuzz.fed import FED
+from fuzz.target import Target
 from kernel.tests.engine.test_codec import echo, linked_echo
 from kernel.tests.engine.wit_types import same, shapes, tuple_of
 from qwasr.engine import Engine, EngineOptions
@@ -39,11 +40,9 @@ from qwasr_wasi.sockets.rules import SocketRules
 from tests.hostile import corpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hypothesis.strategies import SearchStrategy
 
-__all__ = ["TARGETS", "Target"]
+__all__ = ["TARGETS"]
 
 _INNER: Final[list[Address]] = [
     ipaddress.ip_address(text)
@@ -51,21 +50,6 @@ _INNER: Final[list[Address]] = [
 ]
 _WIRE_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _WIRE_VALUE: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One thing to fuzz.
-
-    Attributes:
-        name: for the command line.
-        inputs: makes inputs.
-        check: takes one; an exception is a finding.
-    """
-
-    name: str
-    inputs: SearchStrategy[Any]
-    check: Callable[[Any], None]
 
 
 @cache
@@ -386,5 +370,6 @@ TARGETS: Final = {
             _trace,
         ),
         Target("codec", st.data(), _codec),
+        *FED,
     )
 }
