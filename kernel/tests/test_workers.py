@@ -35,6 +35,7 @@ class Wood:
     name, provides, schemes, Options = "wood", ("shelf",), (), ConnectOptions
     @classmethod
     async def connect(cls, options):
+        folder = Path(os.environ["FOLDER"])
         if os.environ.get("UNCONNECTED"): raise BackendError("wood is wet; dry it")
         return cls()
     async def check(self):
@@ -54,6 +55,7 @@ class Handler:
     async def start(self, guest):
         folder = Path(os.environ["FOLDER"])
         (folder / f"began-{os.getpid()}").touch()
+        if not guest._linked.component.from_cache: (folder / f"compiled-{os.getpid()}").touch()
         if (folder / "crash").exists(): os.kill(os.getpid(), signal.SIGKILL)
         run = guest.function("demo:shelf/handler", "run")
         async with guest.call() as call: await call.invoke(run)
@@ -296,3 +298,25 @@ def test_the_supervisor_has_no_engine(start: Start) -> None:
     process = start("--workers", "2")
     lines_until(process, "2 workers")
     assert "wasmtime" not in Path(f"/proc/{process.pid}/maps").read_text()
+
+
+@pytest.mark.parametrize("cache", ["a folder", "off", "no folder", "of others"])
+def test_only_the_first_worker_compiles_whatever_the_folder_of_compiled_components_is(
+    start: Start, folder: Path, tmp_path: Path, cache: str
+) -> None:
+    where = tmp_path / "cache"
+    if cache == "no folder":
+        where.write_text("a file")  # which root may not write below, either
+    elif cache == "of others":
+        where.mkdir()
+        where.chmod(0o777)
+    process = start("--workers", "3", QWASR_CACHE_DIR="off" if cache == "off" else str(where))
+    lines = lines_until(process, "3 workers")
+    assert eventually(lambda: len(began(folder)) == 3)
+    assert len(list(folder.glob("compiled-*"))) == 1
+    process.terminate()
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    unusable = [line for line in lines if f"{where} cannot keep compiled components" in line]
+    assert len(unusable) == (cache in ("no folder", "of others"))
+    assert "is not cached" not in "".join(lines) + output

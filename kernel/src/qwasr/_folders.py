@@ -1,7 +1,9 @@
-"""Folders that are written whole or not at all."""
+"""Folders that are written whole or not at all, and folders that nobody else can write to."""
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,18 @@ from qwasr.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["written_whole"]
+__all__ = ["is_private", "written_whole"]
+
+
+def is_private(folder: Path) -> bool:
+    """Return whether this user can write to a folder, made if it is not there, and nobody else can; blocking."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            info = folder.stat()
+    except OSError:
+        return False
+    return info.st_uid == os.geteuid() and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 @contextmanager

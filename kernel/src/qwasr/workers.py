@@ -21,6 +21,7 @@ import tempfile
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
+from qwasr._folders import is_private
 from qwasr._process import WorkerProcess
 from qwasr._signals import StopSignals
 from qwasr.addresses import SHARED, SocketFile
@@ -304,9 +305,12 @@ class Supervisor:
                 await asyncio.gather(*(worker.report() for worker in self._alive))
 
     def _share_compiled(self, stack: AsyncExitStack) -> None:
-        """Without a cache there is one for this run, so that only the first worker compiles."""
-        if self._options.cache_path(self._environ) is not None:
-            return
+        """Without a cache that can be used there is one for this run, so that only the first worker compiles."""
+        cache = self._options.cache_path(self._environ)
+        if cache is not None:
+            if is_private(cache):
+                return
+            _logger.warning("%s cannot keep compiled components: there is a folder for them while this runs", cache)
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="qwasr-", ignore_cleanup_errors=True))
         except OSError as error:
