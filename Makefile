@@ -29,7 +29,7 @@ help: ## list the targets
 
 run: .venv/.stamp ## serve the key-value counter, a guest written in Python, on http://127.0.0.1:8080
 	$(PY) -m tools.guests keyvalue
-	exec .venv/bin/qwasr run build/guests/keyvalue.wasm
+	QWASR_CACHE_DIR=build/cache exec .venv/bin/qwasr run build/guests/keyvalue.wasm
 
 test: .venv/.stamp guests ## all tests, and the engine's on every Python that is installed
 	$(PY) -m pytest -q -n $(TEST_PROCESSES) --dist worksteal

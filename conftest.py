@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tools.guests import discover
+from tools.guests import CACHE, discover
 from tools.languages import MissingTool
 
 pytest_plugins = ["tests.services.plugin"]
+
+# One for all tests, and the one that `make guests` fills: compiling a guest in Python takes seconds of both cores.
+os.environ.setdefault("QWASR_CACHE_DIR", str(CACHE))
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,14 @@ GuestPath = Callable[[str], Path]
 Environ = dict[str, str]
 
 
+PATIENT = {"REDIS_TIMEOUT_S": "4"}  # the machine may be busy with other tests
+
+
 @pytest.fixture(params=["memory", "sqlite", "redis"])
 def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Environ:
     """The variables that choose a store."""
     if request.param == "redis":
-        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_alone")}
+        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_alone"), **PATIENT}
     return {"QWASR_KEYVALUE": f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else "memory"}
 
 
@@ -32,7 +35,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Environ:
 def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Environ:
     """The variables that choose a store which outlives the process."""
     if request.param == "redis":
-        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_alone")}
+        return {"QWASR_KEYVALUE": request.getfixturevalue("redis_alone"), **PATIENT}
     return {"QWASR_KEYVALUE": f"sqlite:///{tmp_path}/store.db"}
 
 

@@ -1,5 +1,7 @@
 """Builds the guest components of `examples/`, `tests/guests/` and `tests/commands/` into `build/guests/<name>.wasm`.
 
+They are compiled, too, for the tests: into `build/cache`.
+
 A guest is a folder with `wit/world.wit` (one world) and its source: `app.py`, `guest.js`, `guest.c`, `main.c` or
 `Cargo.toml`; `main.c` is a C program with `main`, linked with wasi-libc. What its world names is collected from the
 repository's `wit/` (and the guest's own `wit/deps/`). A guest is built again when its sources, its WIT, a language's
@@ -20,11 +22,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from qwasr.engine import Engine, EngineOptions
 from qwasr.wit import wit_tree
 from tools import languages
 from tools.languages import LANGUAGES, BuildError, Job, Language, MissingTool
 
 ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / "build" / "cache"
 _FOLDERS = ("examples", "tests/guests", "tests/commands")
 _NOT_SOURCE = {"target", "tests", "__pycache__", "README.md", "Cargo.lock", "qwasr.toml"}
 
@@ -108,18 +112,21 @@ def main(names: Iterable[str]) -> int:
             print(f"{name}: no such guest; there are {', '.join(guests)}", file=sys.stderr)
             return 2
     needed = bool(wanted or os.environ.get("CI"))
+    engine = Engine(EngineOptions(cache_dir=CACHE))
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the work is the tools': each is a process of its own
-        built = list(pool.map(lambda name: _build(guests[name], needed=needed), wanted or guests))
+        built = list(pool.map(lambda name: _build(guests[name], engine, needed=needed), wanted or guests))
+    engine.close()
     return 0 if all(built) else 1
 
 
-def _build(guest: Guest, *, needed: bool) -> bool:
+def _build(guest: Guest, engine: Engine, *, needed: bool) -> bool:
     """Builds one guest and says so; returns whether that is well."""
     name, began_s = guest.folder.name, time.monotonic()
     try:
         if guest.build():
             size_kb = guest.component.stat().st_size / 1000
             print(f"{name}: built in {time.monotonic() - began_s:.1f} s, {size_kb:,.0f} kB", flush=True)
+        engine.load(guest.component)
     except MissingTool as error:
         print(f"{name}: not built. {error}", file=sys.stderr)
         return not needed
